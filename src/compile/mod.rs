@@ -1,0 +1,11 @@
+//! From declarations to a plan.
+
+mod expression;
+mod plan;
+mod template;
+
+pub use expression::{Expression, ExpressionError};
+pub use plan::{
+    Action, Atom, AtomKind, Binding, Input, Origin, Plan, Retry, RetryTries, Reversal, Scope, Task,
+};
+pub use template::{Piece, Place, Template, TemplateError};

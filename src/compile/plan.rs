@@ -1,0 +1,245 @@
+//! The plan: a flow as a graph of atoms, with every name bound. What the scheduler and the engine work from.
+
+use indexmap::IndexMap;
+use petgraph::graph::DiGraph;
+use serde::Serialize;
+
+use super::{Expression, Template};
+use crate::model::{
+    AtomId, Declared, Digest, Duration, IfInterrupted, Priority, ScopeId, SecretSource, SkipDepth,
+    Value,
+};
+
+/// A compiled flow. A pure function of its bundle and inputs.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The flow's name.
+    pub name: String,
+    /// One line about it.
+    pub about: Option<String>,
+    /// The atoms, in file order; each scope's atoms stand together, its start gate and its controller first.
+    pub atoms: Vec<Atom>,
+    /// The scopes, outer before inner; the first is the flow.
+    pub scopes: Vec<Scope>,
+    /// What must be done before what: node `n` is atom `n`. An edge's weight is the names that go along it,
+    /// none if it is order only.
+    pub graph: DiGraph<AtomId, Vec<String>>,
+    /// The store as declared, in file order.
+    pub store: IndexMap<String, Declared>,
+    /// The values of the store names, all but secrets.
+    pub inputs: IndexMap<String, Value>,
+    /// Where the secrets are read from.
+    pub secrets: IndexMap<String, SecretSource>,
+    /// What the flow hands out at its end.
+    pub provides: Vec<Binding>,
+    /// How long the whole flow may take.
+    pub timeout: Option<Duration>,
+    /// What a conductor must be able to do: a list of `name` or `{name: argument}`, arguments rendered.
+    pub capabilities: Vec<Value>,
+    /// The job's priority on the board.
+    pub priority: Priority,
+    /// Tells this plan from any other.
+    pub digest: Digest,
+}
+
+/// What a node of the graph is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum AtomKind {
+    /// A task.
+    Task(Box<Task>),
+    /// The retry controller of its scope.
+    Retry(Box<Retry>),
+    /// The start of a group: nothing runs and nothing is recorded; done when all before it are done.
+    Start,
+    /// The end of a group, likewise.
+    End,
+}
+
+/// A node of the graph: a task, a retry controller, or one of a group's two gates.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Atom {
+    /// Its full name: `build.compile`; a controller's is its scope's with `[retry]` behind it, a gate's with
+    /// `[start]` or `[end]`.
+    pub name: String,
+    /// The scope that it stands in. A controller and gates stand in the scope that they belong to.
+    pub scope: ScopeId,
+    /// What it is.
+    pub kind: AtomKind,
+}
+
+/// A scope: the flow, a group, or a task with a retry of its own.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scope {
+    /// Its full name; the flow's own name for the flow.
+    pub name: String,
+    /// The scope around it; `None` for the flow.
+    pub parent: Option<ScopeId>,
+    /// Its first atom.
+    pub first: AtomId,
+    /// The atom after its last: a scope is a range of atoms.
+    pub end: AtomId,
+    /// Its retry controller. A group with a `timeout` or `allow_failure` and no `retry` has one that tries once.
+    pub controller: Option<AtomId>,
+    /// Whether it is a group (or the flow), with gates, and not just a task with a retry of its own.
+    pub group: bool,
+    /// How many of its tasks may run at once.
+    pub max_parallel: Option<u32>,
+    /// How long one attempt of the scope may take.
+    pub timeout: Option<Duration>,
+    /// If it fails for good, it is undone and the flow goes on.
+    pub allow_failure: bool,
+    /// The group's condition, evaluated when its start gate is reached.
+    pub when: Option<Expression>,
+    /// How far a skip of the group goes.
+    pub skips: SkipDepth,
+    /// The names that its `when` needs.
+    pub needs: Vec<Binding>,
+    /// One line about it.
+    pub about: Option<String>,
+}
+
+/// One side of a task: a kind and its parameters.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Action {
+    /// The kind's name.
+    pub kind: String,
+    /// Its parameters: a mapping; `env` and `dir` are in it for kinds that run processes.
+    pub params: Template,
+    /// The names that the parameters and expressions need.
+    pub needs: Vec<Binding>,
+}
+
+/// What undoes a task, as the flow writes it out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reversal {
+    /// What is done.
+    pub action: Action,
+    /// How often it is tried.
+    pub retry: Option<Retry>,
+    /// How long one try may take.
+    pub timeout: Option<Duration>,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Task {
+    /// One line about it.
+    pub about: Option<String>,
+    /// The execute side.
+    pub execute: Action,
+    /// The revert side, if the flow writes one out.
+    pub revert: Option<Reversal>,
+    /// For a kind that waits: the duration (text) or instant (RFC 3339 text) that it waits, as a template.
+    pub wait: Option<Template>,
+    /// Its condition.
+    pub when: Option<Expression>,
+    /// The names that the condition needs.
+    pub when_needs: Vec<Binding>,
+    /// How far a skip of it goes.
+    pub skips: SkipDepth,
+    /// How long one attempt may take.
+    pub timeout: Option<Duration>,
+    /// What it provides: name, and the expression over the result that gives it (`None`: the whole result).
+    pub provides: IndexMap<String, Option<Expression>>,
+    /// What is done with it if its conductor dies while it runs.
+    pub if_interrupted: IfInterrupted,
+    /// Its failure is noted, and the flow goes on.
+    pub allow_failure: bool,
+    /// It is stopped when what it stands in begins to unwind.
+    pub stop_on_unwind: bool,
+    /// Its place among tasks that are ready at once.
+    pub priority: Priority,
+}
+
+/// How many times a retry tries, and with what.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum RetryTries {
+    /// So many executions in all.
+    Times(u32),
+    /// One execution for each value of a list.
+    ForEach(Template),
+}
+
+/// A retry controller.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Retry {
+    /// How many times, with what.
+    pub tries: RetryTries,
+    /// What the current value or attempt is called.
+    pub variable: Option<String>,
+    /// The wait before the second try.
+    pub delay: Duration,
+    /// By what the wait grows with every further try; at least 1.
+    pub backoff: f64,
+    /// The longest wait.
+    pub max_delay: Option<Duration>,
+    /// By what share of itself a wait may be longer or shorter at random: 0 to 1.
+    pub jitter: f64,
+    /// An expression over `failure` that must hold for another try.
+    pub on: Option<Expression>,
+    /// When it has nothing more to try, no outer controller is asked: the whole flow reverts.
+    pub revert_all: bool,
+    /// The names that `for_each` and `on` need.
+    pub needs: Vec<Binding>,
+}
+
+/// A name that something uses, and where its value comes from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Binding {
+    /// The name in expressions.
+    pub name: String,
+    /// Where its value comes from.
+    pub origin: Origin,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum Origin {
+    /// `Plan::inputs[name]`.
+    Input,
+    /// `Plan::secrets[name]`, read by the engine when it is used.
+    Secret,
+    /// What a task provides under `name` (as the task itself calls it).
+    Provided {
+        /// The task.
+        atom: AtomId,
+        /// The name in the task's `provides`.
+        name: String,
+    },
+    /// The current value of a retry controller.
+    Retry(AtomId),
+}
+
+/// How a value is given to a post: by `--set`, `--set-json`, `--secret`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Text to be read as the declared type.
+    Text(String),
+    /// A value.
+    Value(Value),
+    /// Where a secret is read from.
+    Secret(SecretSource),
+}
+
+impl Plan {
+    /// The atom of that id.
+    #[must_use]
+    pub fn atom(&self, id: AtomId) -> &Atom {
+        &self.atoms[id.index()]
+    }
+
+    /// The scope of that id.
+    #[must_use]
+    pub fn scope(&self, id: ScopeId) -> &Scope {
+        &self.scopes[id.index()]
+    }
+
+    /// The task of that id, if the atom is one.
+    #[must_use]
+    pub fn task(&self, id: AtomId) -> Option<&Task> {
+        match &self.atom(id).kind {
+            AtomKind::Task(task) => Some(task),
+            AtomKind::Retry(_) | AtomKind::Start | AtomKind::End => None,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! **jobrunner**: runs flows of tasks that either finish or are undone, whatever machine dies on the way.
+//!
+//! Text becomes a plan, a plan plus events becomes records and commands, and records are committed before
+//! commands are carried out. The modules below stand in the order of their layers: each imports only
+//! what stands above it.
+
+pub mod compile;
+pub mod engine;
+pub mod model;
+pub mod ports;
+pub mod scheduler;
+pub mod syntax;

@@ -1,0 +1,237 @@
+//! Records: what the scheduler decides, the store commits, and the fold of which is the checkpoint.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AtomId, AtomState, Failure, FlowState, Intention, Timestamp, Value};
+
+/// A person's word on a job, for the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operator {
+    /// Who said it: the user's name and host.
+    pub who: String,
+    /// Why, in their words; may be empty.
+    pub why: String,
+}
+
+/// What a person can decide about what is STUCK or INTERRUPTED.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Try again: the revert that failed, or the execute that was interrupted.
+    Retry,
+    /// It has been undone by hand.
+    MarkReverted,
+    /// Leave it as it is. The job ends ABANDONED.
+    Abandon,
+}
+
+/// Which side of a task runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Doing.
+    Execute,
+    /// Undoing.
+    Revert,
+}
+
+impl Phase {
+    /// The word in the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Execute => "execute",
+            Self::Revert => "revert",
+        }
+    }
+}
+
+/// What a record is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// The flow as a whole.
+    Flow,
+    /// One atom.
+    Atom(AtomId),
+}
+
+/// What happened to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "change")]
+pub enum Change {
+    /// An execute side starts, or starts again after the conductor died. To RUNNING.
+    Started {
+        /// The instant that a task of a waiting kind waits for.
+        until: Option<Timestamp>,
+    },
+    /// An execute side succeeded; a retry controller chose its value. To SUCCESS.
+    Succeeded {
+        /// What it gave back.
+        result: Value,
+        /// When the attempt of a scope with a timeout must be done (controllers only).
+        deadline: Option<Timestamp>,
+    },
+    /// An execute side failed. To FAILURE.
+    Failed {
+        /// How.
+        failure: Failure,
+        /// The flow goes on all the same (`allow_failure`).
+        allowed: bool,
+    },
+    /// Skipped, or a failure of its scope that is allowed. To IGNORE.
+    Ignored,
+    /// Found RUNNING after its conductor died, and it must not run again by itself. To INTERRUPTED.
+    Interrupted,
+    /// Its conductor stopped it in order to hand over; it stays RUNNING and is found so by the next one.
+    HandedOver,
+    /// A revert side starts, or starts again. To REVERTING.
+    Reverting,
+    /// A revert side failed and is tried again at an instant. Stays REVERTING.
+    RevertRetried {
+        /// How it failed.
+        failure: Failure,
+        /// When it is tried again.
+        until: Timestamp,
+    },
+    /// Undone. To REVERTED.
+    Reverted {
+        /// The person who said so, if one did.
+        by: Option<Operator>,
+    },
+    /// A revert side failed for good. To REVERT_FAILURE.
+    RevertFailed {
+        /// How.
+        failure: Failure,
+    },
+    /// A person leaves it as it is. Stays REVERT_FAILURE or INTERRUPTED, and holds nothing up any more.
+    GivenUp {
+        /// Who.
+        by: Operator,
+    },
+    /// A person lets an interrupted execute run again. Goes with the `Started` that follows.
+    Permitted {
+        /// Who.
+        by: Operator,
+    },
+    /// Put back by a retry of its scope. To PENDING.
+    Reset,
+    /// A retry controller will try again once its scope is undone. Stays SUCCESS, intention RETRY.
+    RetryDecided {
+        /// What failed.
+        failure: Failure,
+    },
+    /// A retry controller's scope is undone; the next attempt starts now or at an instant. To RETRYING.
+    Retrying {
+        /// When.
+        until: Option<Timestamp>,
+    },
+    /// A retry controller (or an allowed scope's) gives up: its scope unwinds without another try.
+    /// Stays SUCCESS, intention IGNORE.
+    AllowDecided {
+        /// What failed.
+        failure: Failure,
+    },
+    /// The flow changes its state.
+    Flow {
+        /// To this one.
+        state: FlowState,
+        /// What made it revert, when that is what it begins to do.
+        cause: Option<Failure>,
+        /// When the whole flow must be done, set when it first starts.
+        deadline: Option<Timestamp>,
+        /// The person who asked for it, if one did.
+        by: Option<Operator>,
+    },
+}
+
+/// One transition, as committed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// What it is about.
+    pub subject: Subject,
+    /// What happened.
+    pub change: Change,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One try of a retry controller.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Try {
+    /// The attempt, from 1.
+    pub number: u32,
+    /// The value that was tried (`for_each`), or the attempt (`times`).
+    pub value: Value,
+    /// How it failed; `None` while it stands.
+    pub failure: Option<Failure>,
+}
+
+/// What a retry controller has tried so far.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RetryHistory {
+    /// How many tries there were.
+    pub tries: u32,
+    /// The last of them, at most [`RetryHistory::KEPT`], oldest first.
+    pub last: Vec<Try>,
+}
+
+impl RetryHistory {
+    /// How many tries are kept in full; the events have them all.
+    pub const KEPT: usize = 16;
+}
+
+/// All that is known of one atom. An atom that never left PENDING has no row.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct AtomRow {
+    /// Where it stands.
+    pub state: AtomState,
+    /// What is meant to happen to it, as far as the atom itself tells; see `Scheduler::intention`.
+    pub intention: Intention,
+    /// How many times its execute side was started, in all.
+    pub attempt: u32,
+    /// How many times a retry put it back to PENDING. Part of the idempotency key.
+    pub generation: u32,
+    /// How many times its revert side has failed since it began to revert.
+    pub revert_tries: u32,
+    /// The instant that it waits for: of a sleep, a delay; for a controller in SUCCESS, its scope's deadline.
+    pub wake_at: Option<Timestamp>,
+    /// When the present attempt started.
+    pub started_at: Option<Timestamp>,
+    /// When it came into its state.
+    pub since: Timestamp,
+    /// What its execute side gave back; for a controller, the current value.
+    pub result: Value,
+    /// How it failed, until a retry puts it back.
+    pub failure: Option<Box<Failure>>,
+    /// What a retry controller tried.
+    pub history: Option<Box<RetryHistory>>,
+}
+
+/// All that is known of the flow itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct FlowRow {
+    /// Where it stands.
+    pub state: FlowState,
+    /// Whether it is being undone (also while SUSPENDED or STUCK).
+    pub reverting: bool,
+    /// Whether a person left something as it is.
+    pub abandoned: bool,
+    /// What made it revert.
+    pub cause: Option<Failure>,
+    /// When the whole flow must be done.
+    pub deadline: Option<Timestamp>,
+    /// When it first started.
+    pub started_at: Option<Timestamp>,
+    /// When it came into its state.
+    pub since: Timestamp,
+}
+
+/// All that is known of a job's progress: the fold of its records.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Checkpoint {
+    /// The flow.
+    pub flow: FlowRow,
+    /// The atoms that have left PENDING at least once, in any order.
+    pub atoms: Vec<(AtomId, AtomRow)>,
+}
