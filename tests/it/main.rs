@@ -1,0 +1,7 @@
+//! The integration tests, as one binary.
+
+mod conformance;
+mod layers;
+mod play;
+mod properties;
+mod suite;
