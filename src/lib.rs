@@ -4,6 +4,7 @@
 //! commands are carried out. The modules below stand in the order of their layers: each imports only
 //! what stands above it.
 
+pub mod cli;
 pub mod compile;
 pub mod engine;
 pub mod model;

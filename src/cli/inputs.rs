@@ -1,0 +1,205 @@
+//! What is given to a flow when it is posted: `--set` and its siblings, and its store as options of their own.
+//!
+//! `--port 8887` is `--set port=8887`. The command line enters, inputs by name leave; whether a value fits is
+//! for the plan to say.
+
+use std::fs;
+
+use clap::{Arg, ArgMatches, Args, Command};
+use indexmap::IndexMap;
+
+use super::flows::MAX_BYTES;
+use super::report::{Error, Result};
+use crate::compile::Input;
+use crate::model::{Declared, SecretSource, Spanned, Type, Value};
+
+/// Options that give values to a flow's store.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Values")]
+pub struct Inputs {
+    /// Set a name of the flow's store, read as its type
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Set a name to a JSON value
+    #[arg(long, value_name = "NAME=JSON")]
+    set_json: Vec<String>,
+    /// Set a name to the text of a file, without its last newline
+    #[arg(long, value_name = "NAME=FILE")]
+    set_file: Vec<String>,
+    /// Say where the conductor reads a secret when it needs it: env:NAME or file:PATH
+    #[arg(long, value_name = "NAME=SOURCE")]
+    secret: Vec<String>,
+}
+
+/// What a flow's store declares.
+pub type Store = [(Spanned<String>, Declared)];
+
+/// Adds a flow's store to a command as options.
+#[must_use]
+pub fn with_options(command: Command, flow: &str, store: &Store) -> Command {
+    let taken: Vec<String> = command
+        .get_arguments()
+        .flat_map(|arg| arg.get_long_and_visible_aliases().unwrap_or_default())
+        .map(str::to_owned)
+        .chain(["help".to_owned(), "version".to_owned()])
+        .collect();
+    let heading = format!("Store of {flow}");
+    let options = store
+        .iter()
+        .filter(|(name, _)| !taken.contains(&long(&name.value)))
+        .map(|(name, declared)| option(&name.value, declared).help_heading(heading.clone()));
+    let hidden: Vec<&str> = store
+        .iter()
+        .map(|(name, _)| name.value.as_str())
+        .filter(|name| taken.contains(&long(name)))
+        .collect();
+    let command = command.args(options.collect::<Vec<_>>());
+    if hidden.is_empty() {
+        return command;
+    }
+    command.after_help(format!(
+        "Of the store of {flow}, {} can only be set with `--set`: an option has that name.",
+        super::words::list(hidden)
+    ))
+}
+
+fn id(name: &str) -> String {
+    format!("store:{name}")
+}
+
+fn long(name: &str) -> String {
+    name.replace('_', "-")
+}
+
+fn option(name: &str, declared: &Declared) -> Arg {
+    let mut arg = Arg::new(id(name)).long(long(name)).help(help(declared)).value_name(value_name(declared));
+    if name.contains('_') {
+        arg = arg.alias(name.to_owned());
+    }
+    match declared.ty {
+        Type::Bool => arg.num_args(0..=1).default_missing_value("true"),
+        Type::Int | Type::Float => arg.allow_negative_numbers(true),
+        Type::String
+        | Type::Duration
+        | Type::Size
+        | Type::Port
+        | Type::Url
+        | Type::Path
+        | Type::Date
+        | Type::List(_)
+        | Type::Map
+        | Type::Any => arg,
+    }
+}
+
+fn value_name(declared: &Declared) -> String {
+    if declared.secret { "env:NAME|file:PATH".to_owned() } else { declared.ty.to_string() }
+}
+
+fn help(declared: &Declared) -> String {
+    let mut parts: Vec<String> = declared.about.iter().cloned().collect();
+    let text = super::progress::shown;
+    if !declared.one_of.is_empty() {
+        let all: Vec<String> = declared.one_of.iter().map(text).collect();
+        parts.push(format!("[one of: {}]", all.join(", ")));
+    }
+    for (word, bound) in [("at least", &declared.min), ("at most", &declared.max)] {
+        if let Some(bound) = bound {
+            parts.push(format!("[{word}: {}]", text(bound)));
+        }
+    }
+    match (&declared.from, &declared.default) {
+        (Some(source), _) => parts.push(format!("[default: {source}]")),
+        (None, Some(value)) => parts.push(format!("[default: {}]", shown_default(declared, value))),
+        (None, None) => parts.push("[required]".to_owned()),
+    }
+    parts.join(" ")
+}
+
+fn shown_default(declared: &Declared, value: &Value) -> String {
+    match (&declared.ty, value) {
+        (Type::Size, Value::Number(bytes)) => bytes.as_u64().map_or_else(|| bytes.to_string(), crate::model::format_size),
+        (_, Value::String(text)) if text.is_empty() => "\"\"".to_owned(),
+        (_, Value::Array(items)) => {
+            items.iter().map(super::progress::shown).collect::<Vec<_>>().join(",")
+        }
+        _ => super::progress::shown(value),
+    }
+}
+
+impl Inputs {
+    /// What was given, by name.
+    ///
+    /// # Errors
+    /// An option lacks its `=`, a name is given twice, a file cannot be read, JSON is none, a source is none.
+    pub fn collect(&self, store: &Store, matches: Option<&ArgMatches>) -> Result<IndexMap<String, Input>> {
+        let mut given = Given(IndexMap::new());
+        for text in &self.set {
+            let (name, value) = split("--set", text, "port=8080")?;
+            given.add(name, Input::Text(value.to_owned()))?;
+        }
+        for text in &self.set_json {
+            let (name, value) = split("--set-json", text, "regions='[\"eu\", \"us\"]'")?;
+            let value = serde_json::from_str(value).map_err(|error| {
+                Error::input(format!("`--set-json {name}=…` is not JSON"))
+                    .because(&error)
+                    .help("text is in quotes in JSON: --set-json name='\"text\"'")
+            })?;
+            given.add(name, Input::Value(value))?;
+        }
+        for text in &self.set_file {
+            let (name, path) = split("--set-file", text, "notes=notes.txt")?;
+            given.add(name, Input::Text(read(name, path)?))?;
+        }
+        for text in &self.secret {
+            let (name, value) = split("--secret", text, "token=env:TOKEN")?;
+            given.add(name, secret(name, value)?)?;
+        }
+        for (name, declared) in store {
+            let name = name.value.as_str();
+            let Some(value) = matches.and_then(|m| m.try_get_one::<String>(&id(name)).ok().flatten()) else {
+                continue;
+            };
+            let input = if declared.secret { secret(name, value)? } else { Input::Text(value.clone()) };
+            given.add(name, input)?;
+        }
+        Ok(given.0)
+    }
+}
+
+struct Given(IndexMap<String, Input>);
+
+impl Given {
+    fn add(&mut self, name: &str, input: Input) -> Result<()> {
+        match self.0.insert(name.to_owned(), input) {
+            None => Ok(()),
+            Some(_) => Err(Error::input(format!("`{name}` is set twice"))),
+        }
+    }
+}
+
+fn split<'a>(option: &str, text: &'a str, example: &str) -> Result<(&'a str, &'a str)> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name, value)),
+        _ => Err(Error::input(format!("`{option} {text}` says no value"))
+            .help(format!("write a name, `=` and the value: {option} {example}"))),
+    }
+}
+
+fn secret(name: &str, text: &str) -> Result<Input> {
+    // What was given may be the secret itself: it is not repeated.
+    SecretSource::parse(text).map(Input::Secret).ok_or_else(|| {
+        Error::input(format!("`{name}` is a secret: say where it is read from, not what it is"))
+            .help(format!("--secret {name}=env:NAME or --secret {name}=file:PATH"))
+    })
+}
+
+fn read(name: &str, path: &str) -> Result<String> {
+    let wrong = |why: &str| Error::input(format!("`--set-file {name}={path}`: {why}"));
+    let about = fs::metadata(path).map_err(|error| wrong("the file cannot be read").because(&error))?;
+    if about.len() > MAX_BYTES {
+        return Err(wrong("the file is larger than 1 MiB").help("set the file's path instead, and let a task read it"));
+    }
+    let text = fs::read_to_string(path).map_err(|error| wrong("the file cannot be read").because(&error))?;
+    Ok(text.strip_suffix('\n').map_or(text.clone(), str::to_owned))
+}

@@ -1,0 +1,89 @@
+//! From a flow's name to its plan: read, parse, compile; or all that is wrong with it.
+
+use std::sync::Arc;
+
+use super::diagnostics::has_errors;
+use super::flows::Flows;
+use super::report::{self, Error, Exit, Result};
+use crate::compile::{self, Plan};
+use crate::model::Bundle;
+use crate::ports::{JobRow, Kinds};
+use crate::syntax::{self, FlowDeclaration, Problem};
+use crate::tasks;
+
+/// A flow's text and what it declares.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its text.
+    pub bundle: Bundle,
+    /// What it declares.
+    pub declaration: FlowDeclaration,
+    problems: Vec<Problem>,
+}
+
+/// The kinds that this program knows.
+#[must_use]
+pub fn kinds() -> Kinds {
+    tasks::builtin()
+}
+
+impl Source {
+    /// Reads and parses a flow.
+    ///
+    /// # Errors
+    /// There is no such flow, or it does not parse.
+    pub fn open(flows: &Flows, name: &str) -> Result<Self> {
+        Self::parse(flows.open(name)?)
+    }
+
+    /// Parses a flow.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse(bundle: Bundle) -> Result<Self> {
+        let kinds = kinds();
+        match syntax::parse(&bundle, kinds.schemas()) {
+            (Some(declaration), problems) if !has_errors(&problems) => Ok(Self { bundle, declaration, problems }),
+            (_, problems) => Err(Error::Flow { bundle, problems }),
+        }
+    }
+
+    /// Compiles it, without values for its store. Warnings are printed.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn plan(&self) -> Result<Plan> {
+        match check(&self.bundle) {
+            (Some(plan), problems) => {
+                report::warn(&self.bundle, &problems)?;
+                Ok(plan)
+            }
+            (None, problems) => Err(Error::Flow { bundle: self.bundle.clone(), problems }),
+        }
+    }
+}
+
+/// All that is wrong with a flow, and its plan if it can be run.
+#[must_use]
+pub fn check(bundle: &Bundle) -> (Option<Plan>, Vec<Problem>) {
+    let kinds = kinds();
+    let (declaration, mut problems) = syntax::parse(bundle, kinds.schemas());
+    let plan = declaration.and_then(|declaration| {
+        let (plan, more) = compile::compile(&declaration, kinds.schemas());
+        problems.extend(more);
+        plan
+    });
+    (plan.filter(|_| !has_errors(&problems)), problems)
+}
+
+/// The plan of a job, compiled from what was stored with it.
+///
+/// # Errors
+/// This program does not understand what another version of it has posted.
+pub fn plan_of(job: &JobRow) -> Result<Arc<Plan>> {
+    match check(&job.bundle) {
+        (Some(plan), _) => Ok(Arc::new(plan)),
+        (None, _) => Err(Error::said(Exit::Stuck, format!("the flow `{}` of this job does not compile with this version", job.name))
+            .help("use the version of jobrunner that posted it")),
+    }
+}
