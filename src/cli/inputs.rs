@@ -128,6 +128,12 @@ fn shown_default(declared: &Declared, value: &Value) -> String {
 }
 
 impl Inputs {
+    /// Whether nothing was given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        [&self.set, &self.set_json, &self.set_file, &self.secret].iter().all(|given| given.is_empty())
+    }
+
     /// What was given, by name.
     ///
     /// # Errors

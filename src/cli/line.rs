@@ -55,6 +55,11 @@ impl Line {
         }
     }
 
+    /// Adds another line's text.
+    pub fn append(&mut self, other: Self) {
+        self.spans.extend(other.spans);
+    }
+
     /// Adds spaces until the line is `columns` wide.
     pub fn pad_to(&mut self, columns: usize) {
         let missing = columns.saturating_sub(self.width());

@@ -39,6 +39,9 @@ use config::{Config, Global};
 use report::Result;
 use source::Source;
 
+use crate::model::Verb;
+use crate::tasks;
+
 const EXAMPLES: &str = "\
 Examples:
   jobrunner run hello                       run a flow that comes with the program
@@ -89,9 +92,17 @@ enum Command {
     Abandon(request::Part),
 }
 
+/// The hidden argument by which the program starts itself as the guard of a conductor's processes.
+const GUARD: &str = "__guard";
+
 /// Does what the arguments say; the code to end with.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    if let [_, hidden, mark] = arguments.as_slice()
+        && hidden == GUARD
+    {
+        return tasks::guard::main(&mark.to_string_lossy());
+    }
     report::finish(perform(&arguments))
 }
 
@@ -102,11 +113,8 @@ fn perform(arguments: &[OsString]) -> Result {
     let config = Config::read(&cli.global)?;
     let given = Given { source, options: matches.subcommand().map(|(_, matches)| matches) };
     match cli.command {
-        Command::Run(arguments) => run::run(&config, &cli.global, arguments, given),
-        Command::Post(arguments) => {
-            tracing_to_stderr(&cli.global);
-            block_on(post::run(&config, arguments, given))
-        }
+        Command::Run(arguments) => run::run(&config, cli.global.verbose, arguments, given),
+        Command::Post(arguments) => block_on(post::run(&config, arguments, given)),
         Command::Show(arguments) => block_on(show::run(&config, arguments)),
         Command::Logs(arguments) => block_on(logs::run(&config, arguments)),
         Command::Graph(arguments) => block_on(graph::run(&config, arguments)),
@@ -114,11 +122,11 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::Cancel(arguments) => block_on(request::cancel(&config, arguments)),
         Command::Suspend(arguments) => block_on(request::suspend(&config, arguments)),
         Command::Resume(arguments) => block_on(request::resume(&config, arguments)),
-        Command::Retry(arguments) => block_on(request::decide(&config, arguments, crate::model::Verb::Retry)),
+        Command::Retry(arguments) => block_on(request::decide(&config, arguments, Verb::Retry)),
         Command::MarkReverted(arguments) => {
-            block_on(request::decide(&config, arguments, crate::model::Verb::MarkReverted))
+            block_on(request::decide(&config, arguments, Verb::MarkReverted))
         }
-        Command::Abandon(arguments) => block_on(request::decide(&config, arguments, crate::model::Verb::Abandon)),
+        Command::Abandon(arguments) => block_on(request::decide(&config, arguments, Verb::Abandon)),
     }
 }
 

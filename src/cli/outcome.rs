@@ -5,11 +5,14 @@ use indexmap::IndexMap;
 use super::line::{BOLD, DIM, GREEN, Line, MAGENTA, PLAIN, RED, YELLOW};
 use super::narration::blame;
 use super::progress::{Progress, shown};
-use super::report::Exit;
+use super::report::{Error, Exit, Result};
+use super::source::plan_of;
 use super::tree::flow_symbol;
 use super::watch::Tails;
 use super::words::{count, took};
 use crate::model::{AtomId, AtomState, FlowState, Phase, Value};
+use crate::ports::Loaded;
+use crate::scheduler::Scheduler;
 
 /// The last lines of what failed, what was undone, the verdict, what the flow provides.
 #[must_use]
@@ -58,6 +61,20 @@ pub fn exit(state: FlowState) -> Exit {
         FlowState::Stuck | FlowState::Suspended => Exit::Stuck,
         FlowState::Pending | FlowState::Running | FlowState::Reverting => Exit::Unreachable,
     }
+}
+
+/// What a job's flow hands out; nothing unless it has succeeded.
+///
+/// # Errors
+/// The job does not compile, or its checkpoint is corrupt.
+pub fn provided(loaded: &Loaded) -> Result<IndexMap<String, Value>> {
+    if loaded.job.flow.state != FlowState::Success {
+        return Ok(IndexMap::new());
+    }
+    let plan = plan_of(&loaded.job)?;
+    let scheduler = Scheduler::new(plan, loaded.checkpoint.clone(), 0)
+        .map_err(|error| Error::said(Exit::Stuck, "the job's checkpoint is corrupt").because(&error))?;
+    Ok(scheduler.provided())
 }
 
 fn is_stuck(state: AtomState) -> bool {

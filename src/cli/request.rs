@@ -171,7 +171,13 @@ async fn ask(backend: &Backend, found: &JobSummary, request: &Request, done: &st
 }
 
 fn operator(why: String) -> Operator {
+    Operator { who: who(), why }
+}
+
+/// The user at this machine, for the record.
+#[must_use]
+pub fn who() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Operator { who: user.map_or_else(|_| host.clone(), |user| format!("{user}@{host}")), why }
+    user.map_or_else(|_| host.clone(), |user| format!("{user}@{host}"))
 }

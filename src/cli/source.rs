@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::diagnostics::has_errors;
 use super::flows::Flows;
+use super::GUARD;
 use super::report::{self, Error, Exit, Result};
-use crate::compile::{self, Plan};
-use crate::model::Bundle;
-use crate::ports::{JobRow, Kinds};
+use crate::compile::{self, Input, Plan};
+use crate::model::{Bundle, ConductorId};
+use crate::ports::{JobRow, Kinds, SystemClock};
 use crate::syntax::{self, FlowDeclaration, Problem};
 use crate::tasks;
 
@@ -21,10 +22,17 @@ pub struct Source {
     problems: Vec<Problem>,
 }
 
-/// The kinds that this program knows.
+/// The kinds that this program knows, for a conductor of that id. Nothing is started before the first call.
 #[must_use]
-pub fn kinds() -> Kinds {
-    tasks::builtin()
+pub fn kinds(conductor: &ConductorId) -> Kinds {
+    // The program itself, also if it has been replaced or moved since it was started.
+    let program = std::env::current_exe().unwrap_or_else(|_| "jobrunner".into());
+    let guard = vec![program.into_os_string(), GUARD.into()];
+    tasks::builtin(tasks::Settings::new(conductor.0.clone(), guard, Arc::new(SystemClock)))
+}
+
+fn schemas() -> Kinds {
+    kinds(&ConductorId(String::new()))
 }
 
 impl Source {
@@ -41,7 +49,7 @@ impl Source {
     /// # Errors
     /// All that is wrong with it.
     pub fn parse(bundle: Bundle) -> Result<Self> {
-        let kinds = kinds();
+        let kinds = schemas();
         match syntax::parse(&bundle, kinds.schemas()) {
             (Some(declaration), problems) if !has_errors(&problems) => Ok(Self { bundle, declaration, problems }),
             (_, problems) => Err(Error::Flow { bundle, problems }),
@@ -66,7 +74,7 @@ impl Source {
 /// All that is wrong with a flow, and its plan if it can be run.
 #[must_use]
 pub fn check(bundle: &Bundle) -> (Option<Plan>, Vec<Problem>) {
-    let kinds = kinds();
+    let kinds = schemas();
     let (declaration, mut problems) = syntax::parse(bundle, kinds.schemas());
     let plan = declaration.and_then(|declaration| {
         let (plan, more) = compile::compile(&declaration, kinds.schemas());
@@ -81,9 +89,15 @@ pub fn check(bundle: &Bundle) -> (Option<Plan>, Vec<Problem>) {
 /// # Errors
 /// This program does not understand what another version of it has posted.
 pub fn plan_of(job: &JobRow) -> Result<Arc<Plan>> {
-    match check(&job.bundle) {
-        (Some(plan), _) => Ok(Arc::new(plan)),
-        (None, _) => Err(Error::said(Exit::Stuck, format!("the flow `{}` of this job does not compile with this version", job.name))
-            .help("use the version of jobrunner that posted it")),
-    }
+    let values = job.inputs.iter().map(|(name, value)| (name.clone(), Input::Value(value.clone())));
+    let secrets = job.secrets.iter().map(|(name, source)| (name.clone(), Input::Secret(source.clone())));
+    let given = values.chain(secrets).collect();
+    check(&job.bundle)
+        .0
+        .and_then(|plan| plan.with_inputs(&given).ok())
+        .map(Arc::new)
+        .ok_or_else(|| {
+            Error::said(Exit::Stuck, format!("the flow `{}` of this job does not compile with this version", job.name))
+                .help("use the version of jobrunner that posted it")
+        })
 }
