@@ -4,10 +4,12 @@
 //! commands are carried out. The modules below stand in the order of their layers: each imports only
 //! what stands above it.
 
+pub mod boards;
 pub mod cli;
 pub mod compile;
 pub mod engine;
 pub mod model;
 pub mod ports;
 pub mod scheduler;
+pub mod stores;
 pub mod syntax;
