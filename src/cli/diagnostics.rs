@@ -199,7 +199,25 @@ mod tests {
             Problem::warning("unused-name", span(&bundle, "prot"), "nothing uses `prot`"),
         ];
         let text = anstream::adapter::strip_str(&render(&bundle, &problems)).to_string();
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        warning[unused-name]: nothing uses `prot`
+         --> a.flow.yaml:2:3
+          |
+        2 |   prot: port
+          |   ^^^^
+
+        error[unknown-key]: `shel` is no kind and no key of a task
+         --> a.flow.yaml:5:5
+          |
+        4 |   a:
+          | ---- in this task
+        5 |     shel: echo „ü“
+          |     ^^^^ not known
+          |
+          = help: did you mean `shell`?
+
+        a.flow.yaml: 1 error, 1 warning
+        ");
         let json = as_json(&bundle, &problems);
         assert_eq!(json[1]["line"], 5);
         assert_eq!(json[1]["column"], 5);

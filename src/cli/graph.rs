@@ -1,7 +1,5 @@
 //! `graph`: a flow's graph as DOT; a job's with its states as colours.
 
-use std::io::Write;
-
 use clap::Args;
 
 use super::backend::Backend;

@@ -297,7 +297,7 @@ async fn events(backend: &Backend, job: JobId) -> Result<Vec<EventRow>> {
 fn clock(at: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at.0).map_or_else(
         |_| at.to_string(),
-        |instant| instant.to_zoned(jiff::tz::TimeZone::system()).strftime("%m-%d %H:%M:%S%.3f").to_string(),
+        |instant| instant.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%m-%d %H:%M:%S%.3f").to_string(),
     )
 }
 
