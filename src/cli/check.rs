@@ -13,15 +13,23 @@ use super::source;
 
 /// What `check` takes.
 #[derive(Debug, Args)]
-#[command(after_help = "With `--format json`: {\"version\": 1, \"flows\": [{\"flow\", \"ok\", \"problems\": [{\"severity\", \
+#[command(
+    after_help = "With `--format json`: {\"version\": 1, \"flows\": [{\"flow\", \"ok\", \"problems\": [{\"severity\", \
 \"code\", \"message\", \"path\", \"line\", \"column\", \"end_line\", \"end_column\", \"label\", \"help\", \"related\"}]}]}. \
-Lines and columns count from 1, columns in characters.")]
+Lines and columns count from 1, columns in characters."
+)]
 pub struct Arguments {
     /// Paths or names of flows
     #[arg(required = true, value_name = "FLOW")]
     flows: Vec<String>,
     /// How problems are told
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "text|json"
+    )]
     format: Format,
 }
 
@@ -74,16 +82,24 @@ pub fn run(config: &Config, arguments: &Arguments) -> Result {
             Format::Text => {
                 report::warn(&bundle, &problems)?;
                 if ok {
-                    let path = bundle.files.first().map_or(name.as_str(), |file| file.path.as_str());
+                    let path = bundle
+                        .files
+                        .first()
+                        .map_or(name.as_str(), |file| file.path.as_str());
                     writeln!(anstream::stdout().lock(), "{path}: ok")?;
                 }
             }
-            Format::Json => found.push(json!({ "flow": name, "ok": ok, "problems": as_json(&bundle, &problems) })),
+            Format::Json => found
+                .push(json!({ "flow": name, "ok": ok, "problems": as_json(&bundle, &problems) })),
         }
     }
     if arguments.format == Format::Json {
         let text = serde_json::to_string_pretty(&json!({ "version": 1, "flows": found }));
-        writeln!(std::io::stdout().lock(), "{}", text.map_err(std::io::Error::from)?)?;
+        writeln!(
+            std::io::stdout().lock(),
+            "{}",
+            text.map_err(std::io::Error::from)?
+        )?;
     }
     unreadable.map_or(Ok(exit), |error: Error| Err(error))
 }

@@ -30,8 +30,13 @@ pub enum Logging {
 /// The store or the board cannot be reached.
 pub fn run(config: &Config, verbose: u8, arguments: &ConductorArguments) -> Result {
     log(verbose.max(1), arguments.log_format);
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(4);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let workers = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(4);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(conduct(config, arguments));
     runtime.shutdown_background();
     result
@@ -41,7 +46,11 @@ async fn conduct(config: &Config, arguments: &ConductorArguments) -> Result {
     let backend = Backend::open(config).await?;
     let settings = settings(config, arguments);
     let stop = Stop::new();
-    let until = if arguments.until_empty { Until::Empty } else { Until::Stopped };
+    let until = if arguments.until_empty {
+        Until::Empty
+    } else {
+        Until::Stopped
+    };
     let conductor = Conductor::new(
         settings.clone(),
         backend.store,
@@ -79,8 +88,14 @@ pub fn settings(config: &Config, arguments: &ConductorArguments) -> Settings {
     if let Some(ttl) = arguments.lease_ttl.or(config.lease_ttl) {
         settings = settings.with_lease(ttl);
     }
-    settings.max_jobs = arguments.max_jobs.or(config.max_jobs).unwrap_or(settings.max_jobs);
-    settings.max_tasks = arguments.max_tasks.or(config.max_tasks).unwrap_or(settings.max_tasks);
+    settings.max_jobs = arguments
+        .max_jobs
+        .or(config.max_jobs)
+        .unwrap_or(settings.max_jobs);
+    settings.max_tasks = arguments
+        .max_tasks
+        .or(config.max_tasks)
+        .unwrap_or(settings.max_tasks);
     settings.labels = config.labels.iter().cloned().collect();
     settings.capabilities = config.capabilities.clone().into_iter().collect();
     settings
@@ -135,11 +150,14 @@ pub fn log(verbose: u8, format: Logging) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let base = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A second start in one process cannot happen; if it does, the first log stays.
     let _ = match format {
         Logging::Text => {
-            let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+            let colour =
+                anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
             base.with_ansi(colour).with_target(false).try_init()
         }
         Logging::Json => base.json().flatten_event(true).try_init(),

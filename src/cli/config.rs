@@ -20,16 +20,40 @@ use crate::syntax::did_you_mean;
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The configuration file [default: jobrunner/config.yaml in the user's configuration folder, if it is there]
-    #[arg(long, global = true, env = "JOBRUNNER_CONFIG", value_name = "FILE", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "JOBRUNNER_CONFIG",
+        value_name = "FILE",
+        hide_env_values = true
+    )]
     pub config: Option<PathBuf>,
     /// Where jobs are kept: sqlite:///path/jobs.db [default: jobrunner/jobs.db in the user's data folder]
-    #[arg(long, global = true, env = "JOBRUNNER_STORE", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "JOBRUNNER_STORE",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub store: Option<String>,
     /// Where conductors find jobs to run [default: the store]
-    #[arg(long, global = true, env = "JOBRUNNER_BOARD", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "JOBRUNNER_BOARD",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub board: Option<String>,
     /// Folders with flows that can be named without a path, with `:` between them [default: flows]
-    #[arg(long, global = true, env = "JOBRUNNER_FLOWS", value_name = "PATH", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "JOBRUNNER_FLOWS",
+        value_name = "PATH",
+        hide_env_values = true
+    )]
     pub flows: Option<String>,
     /// Tell on standard error what is being done; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
@@ -68,7 +92,9 @@ const KEYS: [&str; 9] = [
 struct Paths(Vec<PathBuf>);
 
 impl<'de> Deserialize<'de> for Paths {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<Self, D::Error> {
         let value = serde_yaml::Value::deserialize(deserializer)?;
         let wrong = || serde::de::Error::custom("`flows` is a path or a list of paths");
         match value {
@@ -84,7 +110,9 @@ impl<'de> Deserialize<'de> for Paths {
 }
 
 fn split_paths(text: &str) -> Vec<PathBuf> {
-    std::env::split_paths(text).filter(|path| !path.as_os_str().is_empty()).collect()
+    std::env::split_paths(text)
+        .filter(|path| !path.as_os_str().is_empty())
+        .collect()
 }
 
 /// What the program works with.
@@ -128,7 +156,12 @@ impl Config {
             (None, Some(Paths(paths))) => paths,
             (None, None) => vec![PathBuf::from("flows")],
         };
-        let lease_ttl = file.lease_ttl.as_deref().map(lease_ttl).transpose().map_err(Error::input)?;
+        let lease_ttl = file
+            .lease_ttl
+            .as_deref()
+            .map(lease_ttl)
+            .transpose()
+            .map_err(Error::input)?;
         Ok(Self {
             store: global.store.clone().or(file.store),
             board: global.board.clone().or(file.board),
@@ -151,21 +184,29 @@ pub fn lease_ttl(text: &str) -> std::result::Result<Duration, String> {
     match parse_duration(text) {
         Some(ttl) if ttl >= Duration::from_secs(1) => Ok(ttl),
         Some(_) => Err(format!("a lease of `{text}` is too short: 1s at least")),
-        None => Err(format!("`{text}` is not a duration: write a number with a unit, such as 15s or 1m")),
+        None => Err(format!(
+            "`{text}` is not a duration: write a number with a unit, such as 15s or 1m"
+        )),
     }
 }
 
 fn read(path: &Path) -> Result<File> {
     let name = path.display();
     let text = fs::read_to_string(path).map_err(|error| {
-        let said = Error::input(format!("the configuration file `{name}` cannot be read")).because(&error);
+        let said =
+            Error::input(format!("the configuration file `{name}` cannot be read")).because(&error);
         match error.kind() {
-            io::ErrorKind::NotFound => said.help("write one, or leave out `--config` and JOBRUNNER_CONFIG"),
+            io::ErrorKind::NotFound => {
+                said.help("write one, or leave out `--config` and JOBRUNNER_CONFIG")
+            }
             _ => said,
         }
     })?;
     parse(&text).map_err(|(message, help)| {
-        let said = Error::said(Exit::BadInput, format!("the configuration file `{name}`: {message}"));
+        let said = Error::said(
+            Exit::BadInput,
+            format!("the configuration file `{name}`: {message}"),
+        );
         help.into_iter().fold(said, Error::help)
     })
 }
@@ -180,11 +221,19 @@ fn parse(text: &str) -> std::result::Result<File, (String, Vec<String>)> {
     let mapping = match &value {
         serde_yaml::Value::Null => return Ok(File::default()),
         serde_yaml::Value::Mapping(mapping) => mapping,
-        _ => return Err(("it must be a mapping, such as `store: sqlite:///var/lib/jobs.db`".to_owned(), Vec::new())),
+        _ => {
+            return Err((
+                "it must be a mapping, such as `store: sqlite:///var/lib/jobs.db`".to_owned(),
+                Vec::new(),
+            ));
+        }
     };
     let unknown: Vec<String> = mapping
         .keys()
-        .map(|key| key.as_str().map_or_else(|| format!("{key:?}"), str::to_owned))
+        .map(|key| {
+            key.as_str()
+                .map_or_else(|| format!("{key:?}"), str::to_owned)
+        })
         .filter(|key| !KEYS.contains(&key.as_str()))
         .collect();
     if !unknown.is_empty() {
@@ -196,7 +245,11 @@ fn parse(text: &str) -> std::result::Result<File, (String, Vec<String>)> {
             })
             .collect();
         let keys = super::words::list(unknown.iter().map(String::as_str));
-        let (word, verb) = if unknown.len() == 1 { ("key", "is") } else { ("keys", "are") };
+        let (word, verb) = if unknown.len() == 1 {
+            ("key", "is")
+        } else {
+            ("keys", "are")
+        };
         return Err((format!("the {word} {keys} {verb} not known"), help));
     }
     serde_yaml::from_value(value).map_err(broken)
@@ -208,7 +261,9 @@ mod tests {
 
     #[test]
     fn a_file_is_read_and_an_empty_one_says_nothing() {
-        let file = parse("store: sqlite:///tmp/a.db\nflows: [a, b]\nmax_jobs: 3\ncapabilities: { has_gpu: nvidia-smi }\n");
+        let file = parse(
+            "store: sqlite:///tmp/a.db\nflows: [a, b]\nmax_jobs: 3\ncapabilities: { has_gpu: nvidia-smi }\n",
+        );
         let file = file.unwrap();
         assert_eq!(file.store.as_deref(), Some("sqlite:///tmp/a.db"));
         assert_eq!(file.flows, Some(Paths(vec!["a".into(), "b".into()])));
@@ -221,7 +276,13 @@ mod tests {
     fn an_unknown_key_says_what_was_meant() {
         let (message, help) = parse("stor: x\nlease_tll: 3s\n").unwrap_err();
         assert_eq!(message, "the keys `stor` and `lease_tll` are not known");
-        assert_eq!(help, ["for `stor`: did you mean `store`?", "for `lease_tll`: did you mean `lease_ttl`?"]);
+        assert_eq!(
+            help,
+            [
+                "for `stor`: did you mean `store`?",
+                "for `lease_tll`: did you mean `lease_ttl`?"
+            ]
+        );
         assert!(parse("max_jobs: many").is_err());
         assert!(parse("- a").is_err());
     }

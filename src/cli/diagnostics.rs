@@ -68,7 +68,10 @@ fn severity(severity: Severity) -> &'static str {
 }
 
 fn summary(bundle: &Bundle, problems: &[Problem]) -> String {
-    let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
+    let errors = problems
+        .iter()
+        .filter(|p| p.severity == Severity::Error)
+        .count();
     let warnings = problems.len() - errors;
     let mut parts = Vec::new();
     if errors > 0 {
@@ -87,7 +90,12 @@ fn group<'a>(bundle: &'a Bundle, problem: &'a Problem) -> Group<'a> {
         Severity::Warning => Level::WARNING,
     };
     let mut group = Group::with_title(level.primary_title(&problem.message).id(problem.code));
-    let marks = std::iter::once((problem.span, problem.label.as_str(), AnnotationKind::Primary)).chain(
+    let marks = std::iter::once((
+        problem.span,
+        problem.label.as_str(),
+        AnnotationKind::Primary,
+    ))
+    .chain(
         problem
             .related
             .iter()
@@ -112,12 +120,20 @@ fn group<'a>(bundle: &'a Bundle, problem: &'a Problem) -> Group<'a> {
 }
 
 /// The lines around the marks, cut out of the text so that rendering does not depend on its size.
-fn snippet<'a>(file: &'a SourceFile, marks: &[(Span, &'a str, AnnotationKind)]) -> Snippet<'a, Annotation<'a>> {
-    let clamped: Vec<_> = marks.iter().map(|(span, ..)| clamp(&file.text, *span)).collect();
+fn snippet<'a>(
+    file: &'a SourceFile,
+    marks: &[(Span, &'a str, AnnotationKind)],
+) -> Snippet<'a, Annotation<'a>> {
+    let clamped: Vec<_> = marks
+        .iter()
+        .map(|(span, ..)| clamp(&file.text, *span))
+        .collect();
     let first = clamped.iter().map(|range| range.start).min().unwrap_or(0);
     let last = clamped.iter().map(|range| range.end).max().unwrap_or(0);
     let from = file.text[..first].rfind('\n').map_or(0, |at| at + 1);
-    let to = file.text[last..].find('\n').map_or(file.text.len(), |at| last + at);
+    let to = file.text[last..]
+        .find('\n')
+        .map_or(file.text.len(), |at| last + at);
     Snippet::source(&file.text[from..to])
         .line_start(line_of(&file.text, from))
         .path(file.path.as_str())
@@ -180,22 +196,36 @@ mod tests {
 
     fn bundle() -> Bundle {
         let text = "store:\n  prot: port\ntasks:\n  a:\n    shel: echo „ü“\n".to_owned();
-        Bundle { version: 1, files: vec![SourceFile { path: "a.flow.yaml".to_owned(), text }] }
+        Bundle {
+            version: 1,
+            files: vec![SourceFile {
+                path: "a.flow.yaml".to_owned(),
+                text,
+            }],
+        }
     }
 
     fn span(bundle: &Bundle, text: &str) -> Span {
         let start = bundle.files[0].text.find(text).unwrap();
-        Span { file: 0, start: start as u32, end: (start + text.len()) as u32 }
+        Span {
+            file: 0,
+            start: start as u32,
+            end: (start + text.len()) as u32,
+        }
     }
 
     #[test]
     fn problems_show_their_code_place_text_and_help_and_are_counted() {
         let bundle = bundle();
         let problems = [
-            Problem::error("unknown-key", span(&bundle, "shel"), "`shel` is no kind and no key of a task")
-                .label("not known")
-                .related(span(&bundle, "  a:"), "in this task")
-                .help("did you mean `shell`?"),
+            Problem::error(
+                "unknown-key",
+                span(&bundle, "shel"),
+                "`shel` is no kind and no key of a task",
+            )
+            .label("not known")
+            .related(span(&bundle, "  a:"), "in this task")
+            .help("did you mean `shell`?"),
             Problem::warning("unused-name", span(&bundle, "prot"), "nothing uses `prot`"),
         ];
         let text = anstream::adapter::strip_str(&render(&bundle, &problems)).to_string();
@@ -228,7 +258,11 @@ mod tests {
     #[test]
     fn a_span_outside_its_text_is_drawn_at_the_end_of_it() {
         let bundle = bundle();
-        let far = Span { file: 0, start: 5000, end: 9000 };
+        let far = Span {
+            file: 0,
+            start: 5000,
+            end: 9000,
+        };
         assert!(render(&bundle, &[Problem::error("x", far, "far away")]).contains("far away"));
     }
 }

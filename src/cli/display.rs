@@ -68,9 +68,15 @@ impl Display {
         if self.broken {
             return;
         }
-        let text: String = lines.iter().map(|line| line.render(self.colour) + "\n").collect();
+        let text: String = lines
+            .iter()
+            .map(|line| line.render(self.colour) + "\n")
+            .collect();
         let mut out = io::stdout().lock();
-        self.broken = out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err();
+        self.broken = out
+            .write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .is_err();
     }
 
     fn show(&mut self, watch: &Watch, now: Timestamp, frame: Option<usize>) {
@@ -89,7 +95,10 @@ impl Display {
             frame,
         };
         let mut lines = vec![headline(&seen.progress, &self.id, look)];
-        lines.extend(self.tree.lines(&seen.progress, &|task| seen.tails.last(task), look));
+        lines.extend(
+            self.tree
+                .lines(&seen.progress, &|task| seen.tails.last(task), look),
+        );
         drop(seen);
         if !self.broken {
             self.broken = screen.draw(lines).is_err();

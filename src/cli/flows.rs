@@ -17,7 +17,10 @@ pub const MAX_BYTES: u64 = 1 << 20;
 /// The flows that come with the program, by name.
 const EMBEDDED: [(&str, &str); 2] = [
     ("hello", include_str!("../../flows/hello.flow.yaml")),
-    ("http_server", include_str!("../../flows/http_server.flow.yaml")),
+    (
+        "http_server",
+        include_str!("../../flows/http_server.flow.yaml"),
+    ),
 ];
 
 /// How the files of flows end.
@@ -50,7 +53,10 @@ impl Flows {
     pub fn known(&self) -> Vec<Known> {
         let mut known: Vec<Known> = Vec::new();
         let in_folders = self.folders.iter().flat_map(|folder| names_in(folder));
-        let embedded = EMBEDDED.iter().map(|(name, _)| Known { name: (*name).to_owned(), path: None });
+        let embedded = EMBEDDED.iter().map(|(name, _)| Known {
+            name: (*name).to_owned(),
+            path: None,
+        });
         for flow in in_folders.chain(embedded) {
             if !known.iter().any(|k| k.name == flow.name) {
                 known.push(flow);
@@ -85,7 +91,10 @@ impl Flows {
         match &known.path {
             Some(path) => self.read(path),
             None => {
-                let text = EMBEDDED.iter().find(|(name, _)| *name == known.name).map_or("", |(_, text)| text);
+                let text = EMBEDDED
+                    .iter()
+                    .find(|(name, _)| *name == known.name)
+                    .map_or("", |(_, text)| text);
                 Ok(bundle(format!("{}.flow.yaml", known.name), text.to_owned()))
             }
         }
@@ -99,7 +108,9 @@ impl Flows {
             Some(meant) => said.help(format!("did you mean `{meant}`?")),
             None => said.help(format!("the flows are {}", words::list(names))),
         };
-        said.help("a flow is a path, such as ./build.flow.yaml, or a name in the flows path (`--flows`)")
+        said.help(
+            "a flow is a path, such as ./build.flow.yaml, or a name in the flows path (`--flows`)",
+        )
     }
 
     fn read(&self, path: &Path) -> Result<Bundle> {
@@ -128,13 +139,19 @@ impl Flows {
             return Err(too_large(&refuse, about.len()));
         }
         let mut bytes = Vec::new();
-        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        file.take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
         if bytes.len() as u64 > MAX_BYTES {
             return Err(too_large(&refuse, bytes.len() as u64));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
+            let line = error.as_bytes()[..at]
+                .iter()
+                .filter(|b| **b == b'\n')
+                .count()
+                + 1;
             refuse(format!("is not text: line {line} (byte {at}) is not UTF-8"))
                 .help("save it as UTF-8; a flow is YAML text")
         })?;
@@ -143,8 +160,12 @@ impl Flows {
 }
 
 fn too_large(refuse: &dyn Fn(String) -> Error, bytes: u64) -> Error {
-    refuse(format!("is too large: {} MiB, the limit is {} MiB", bytes.div_ceil(1 << 20), MAX_BYTES >> 20))
-        .help("a flow holds what is to be done; let its tasks read data from files of their own")
+    refuse(format!(
+        "is too large: {} MiB, the limit is {} MiB",
+        bytes.div_ceil(1 << 20),
+        MAX_BYTES >> 20
+    ))
+    .help("a flow holds what is to be done; let its tasks read data from files of their own")
 }
 
 fn missing(path: &Path) -> Error {
@@ -163,13 +184,18 @@ fn missing(path: &Path) -> Error {
         .file_name()
         .and_then(|name| did_you_mean(name.to_str()?, names.iter().map(String::as_str)));
     match meant {
-        Some(meant) => said.help(format!("did you mean `{}`?", path.with_file_name(meant).display())),
+        Some(meant) => said.help(format!(
+            "did you mean `{}`?",
+            path.with_file_name(meant).display()
+        )),
         None => said,
     }
 }
 
 fn is_path(flow: &str) -> bool {
-    flow.contains(std::path::MAIN_SEPARATOR) || ENDINGS.iter().any(|ending| flow.ends_with(ending)) || flow.ends_with(".yaml")
+    flow.contains(std::path::MAIN_SEPARATOR)
+        || ENDINGS.iter().any(|ending| flow.ends_with(ending))
+        || flow.ends_with(".yaml")
 }
 
 fn names_in(folder: &Path) -> Vec<Known> {
@@ -180,8 +206,13 @@ fn names_in(folder: &Path) -> Vec<Known> {
         .filter_map(|entry| {
             let path = entry.path();
             let file = path.file_name()?.to_str()?;
-            let name = ENDINGS.iter().find_map(|ending| file.strip_suffix(ending))?;
-            (!name.is_empty()).then(|| Known { name: name.to_owned(), path: Some(path.clone()) })
+            let name = ENDINGS
+                .iter()
+                .find_map(|ending| file.strip_suffix(ending))?;
+            (!name.is_empty()).then(|| Known {
+                name: name.to_owned(),
+                path: Some(path.clone()),
+            })
         })
         .collect();
     known.sort_by(|a, b| a.name.cmp(&b.name));
@@ -189,5 +220,8 @@ fn names_in(folder: &Path) -> Vec<Known> {
 }
 
 fn bundle(path: String, text: String) -> Bundle {
-    Bundle { version: 1, files: vec![SourceFile { path, text }] }
+    Bundle {
+        version: 1,
+        files: vec![SourceFile { path, text }],
+    }
 }

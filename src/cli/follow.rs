@@ -28,7 +28,10 @@ pub async fn run(backend: &Backend, id: JobId) -> Result {
     let plan = plan_of(&loaded.job)?;
     let short = job::short(store, id).await?;
     let mut display = Display::new(&plan, short.clone());
-    let watch = Watch::new(Progress::new(id, plan, Checkpoint::default()), !display.is_live());
+    let watch = Watch::new(
+        Progress::new(id, plan, Checkpoint::default()),
+        !display.is_live(),
+    );
     let mut seen = Position::default();
     loop {
         let at_rest = tokio::select! {
@@ -52,7 +55,13 @@ pub async fn run(backend: &Backend, id: JobId) -> Result {
 ///
 /// # Errors
 /// The job or the store is gone.
-pub async fn end(backend: &Backend, id: JobId, watch: &Watch, display: &mut Display, short: &str) -> Result {
+pub async fn end(
+    backend: &Backend,
+    id: JobId,
+    watch: &Watch,
+    display: &mut Display,
+    short: &str,
+) -> Result {
     let loaded = job::load(backend.store.as_ref(), id).await?;
     let provided = outcome::provided(&loaded)?;
     let plan = watch.seen().progress.plan.clone();
@@ -75,7 +84,12 @@ async fn look(backend: &Backend, id: JobId, watch: &Watch, seen: &mut Position) 
     let store = backend.store.as_ref();
     let found = store.find(&id.to_string(), 1).await?;
     loop {
-        let filter = LogFilter { job: id, task: None, after: seen.log, limit: PAGE };
+        let filter = LogFilter {
+            job: id,
+            task: None,
+            after: seen.log,
+            limit: PAGE,
+        };
         let chunks = store.logs(&filter).await?;
         for chunk in &chunks {
             watch.logged(chunk);

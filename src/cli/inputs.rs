@@ -72,7 +72,10 @@ fn long(name: &str) -> String {
 }
 
 fn option(name: &str, declared: &Declared) -> Arg {
-    let mut arg = Arg::new(id(name)).long(long(name)).help(help(declared)).value_name(value_name(declared));
+    let mut arg = Arg::new(id(name))
+        .long(long(name))
+        .help(help(declared))
+        .value_name(value_name(declared));
     if name.contains('_') {
         arg = arg.alias(name.to_owned());
     }
@@ -93,7 +96,11 @@ fn option(name: &str, declared: &Declared) -> Arg {
 }
 
 fn value_name(declared: &Declared) -> String {
-    if declared.secret { "env:NAME|file:PATH".to_owned() } else { declared.ty.to_string() }
+    if declared.secret {
+        "env:NAME|file:PATH".to_owned()
+    } else {
+        declared.ty.to_string()
+    }
 }
 
 fn help(declared: &Declared) -> String {
@@ -118,11 +125,15 @@ fn help(declared: &Declared) -> String {
 
 fn shown_default(declared: &Declared, value: &Value) -> String {
     match (&declared.ty, value) {
-        (Type::Size, Value::Number(bytes)) => bytes.as_u64().map_or_else(|| bytes.to_string(), crate::model::format_size),
+        (Type::Size, Value::Number(bytes)) => bytes
+            .as_u64()
+            .map_or_else(|| bytes.to_string(), crate::model::format_size),
         (_, Value::String(text)) if text.is_empty() => "\"\"".to_owned(),
-        (_, Value::Array(items)) => {
-            items.iter().map(super::progress::shown).collect::<Vec<_>>().join(",")
-        }
+        (_, Value::Array(items)) => items
+            .iter()
+            .map(super::progress::shown)
+            .collect::<Vec<_>>()
+            .join(","),
         _ => super::progress::shown(value),
     }
 }
@@ -131,14 +142,20 @@ impl Inputs {
     /// Whether nothing was given.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        [&self.set, &self.set_json, &self.set_file, &self.secret].iter().all(|given| given.is_empty())
+        [&self.set, &self.set_json, &self.set_file, &self.secret]
+            .iter()
+            .all(|given| given.is_empty())
     }
 
     /// What was given, by name.
     ///
     /// # Errors
     /// An option lacks its `=`, a name is given twice, a file cannot be read, JSON is none, a source is none.
-    pub fn collect(&self, store: &Store, matches: Option<&ArgMatches>) -> Result<IndexMap<String, Input>> {
+    pub fn collect(
+        &self,
+        store: &Store,
+        matches: Option<&ArgMatches>,
+    ) -> Result<IndexMap<String, Input>> {
         let mut given = Given(IndexMap::new());
         for text in &self.set {
             let (name, value) = split("--set", text, "port=8080")?;
@@ -163,10 +180,16 @@ impl Inputs {
         }
         for (name, declared) in store {
             let name = name.value.as_str();
-            let Some(value) = matches.and_then(|m| m.try_get_one::<String>(&id(name)).ok().flatten()) else {
+            let Some(value) =
+                matches.and_then(|m| m.try_get_one::<String>(&id(name)).ok().flatten())
+            else {
                 continue;
             };
-            let input = if declared.secret { secret(name, value)? } else { Input::Text(value.clone()) };
+            let input = if declared.secret {
+                secret(name, value)?
+            } else {
+                Input::Text(value.clone())
+            };
             given.add(name, input)?;
         }
         Ok(given.0)
@@ -187,25 +210,35 @@ impl Given {
 fn split<'a>(option: &str, text: &'a str, example: &str) -> Result<(&'a str, &'a str)> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name, value)),
-        _ => Err(Error::input(format!("`{option} {text}` says no value"))
-            .help(format!("write a name, `=` and the value: {option} {example}"))),
+        _ => Err(
+            Error::input(format!("`{option} {text}` says no value")).help(format!(
+                "write a name, `=` and the value: {option} {example}"
+            )),
+        ),
     }
 }
 
 fn secret(name: &str, text: &str) -> Result<Input> {
     // What was given may be the secret itself: it is not repeated.
     SecretSource::parse(text).map(Input::Secret).ok_or_else(|| {
-        Error::input(format!("`{name}` is a secret: say where it is read from, not what it is"))
-            .help(format!("--secret {name}=env:NAME or --secret {name}=file:PATH"))
+        Error::input(format!(
+            "`{name}` is a secret: say where it is read from, not what it is"
+        ))
+        .help(format!(
+            "--secret {name}=env:NAME or --secret {name}=file:PATH"
+        ))
     })
 }
 
 fn read(name: &str, path: &str) -> Result<String> {
     let wrong = |why: &str| Error::input(format!("`--set-file {name}={path}`: {why}"));
-    let about = fs::metadata(path).map_err(|error| wrong("the file cannot be read").because(&error))?;
+    let about =
+        fs::metadata(path).map_err(|error| wrong("the file cannot be read").because(&error))?;
     if about.len() > MAX_BYTES {
-        return Err(wrong("the file is larger than 1 MiB").help("set the file's path instead, and let a task read it"));
+        return Err(wrong("the file is larger than 1 MiB")
+            .help("set the file's path instead, and let a task read it"));
     }
-    let text = fs::read_to_string(path).map_err(|error| wrong("the file cannot be read").because(&error))?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| wrong("the file cannot be read").because(&error))?;
     Ok(text.strip_suffix('\n').map_or(text.clone(), str::to_owned))
 }

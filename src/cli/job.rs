@@ -24,7 +24,12 @@ pub async fn find(store: &dyn Store, text: &str) -> Result<JobSummary> {
             let ids: Vec<JobId> = found.iter().map(|job| job.id).collect();
             let said = Error::input(format!("several jobs' ids begin with `{text}`"));
             Err(found.iter().fold(said, |said, job| {
-                said.help(format!("{}  {}  {}", shortened(job.id, &ids), job.name, job.flow.state))
+                said.help(format!(
+                    "{}  {}  {}",
+                    shortened(job.id, &ids),
+                    job.name,
+                    job.flow.state
+                ))
             }))
         }
     }
@@ -35,7 +40,10 @@ pub async fn find(store: &dyn Store, text: &str) -> Result<JobSummary> {
 /// # Errors
 /// It is gone, or the store cannot be read.
 pub async fn load(store: &dyn Store, job: JobId) -> Result<Loaded> {
-    store.load(job).await?.ok_or_else(|| Error::input(format!("the job {job} is gone")))
+    store
+        .load(job)
+        .await?
+        .ok_or_else(|| Error::input(format!("the job {job} is gone")))
 }
 
 async fn unknown(store: &dyn Store, message: &str) -> Error {
@@ -47,14 +55,23 @@ async fn unknown(store: &dyn Store, message: &str) -> Error {
         return said.help("there are no jobs in this store; `jobrunner post FLOW` makes one");
     }
     let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
-    let last = jobs.iter().map(|job| format!("{} ({})", shortened(job.id, &ids), job.name));
-    said.help(format!("the latest jobs are {}", last.collect::<Vec<_>>().join(", ")))
-        .help("`jobrunner show --all` lists them all")
+    let last = jobs
+        .iter()
+        .map(|job| format!("{} ({})", shortened(job.id, &ids), job.name));
+    said.help(format!(
+        "the latest jobs are {}",
+        last.collect::<Vec<_>>().join(", ")
+    ))
+    .help("`jobrunner show --all` lists them all")
 }
 
 /// The beginning of an id in the form in which ids are written; `None` if it is none.
 fn prefix(text: &str) -> Option<String> {
-    let digits: String = text.chars().filter(|c| *c != '-').collect::<String>().to_ascii_lowercase();
+    let digits: String = text
+        .chars()
+        .filter(|c| *c != '-')
+        .collect::<String>()
+        .to_ascii_lowercase();
     if digits.is_empty() || digits.len() > 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
@@ -90,7 +107,14 @@ pub fn shortened(id: JobId, all: &[JobId]) -> String {
     let shared = all
         .iter()
         .filter(|other| **other != id)
-        .map(|other| other.to_string().bytes().zip(whole.bytes()).take_while(|(a, b)| a == b).count())
+        .map(|other| {
+            other
+                .to_string()
+                .bytes()
+                .zip(whole.bytes())
+                .take_while(|(a, b)| a == b)
+                .count()
+        })
         .max()
         .unwrap_or(0);
     let mut length = (shared + 1).clamp(SHORT, whole.len());
@@ -103,7 +127,8 @@ pub fn shortened(id: JobId, all: &[JobId]) -> String {
 /// A conductor as people know it: without the random part of its id.
 #[must_use]
 pub fn conductor(id: &ConductorId) -> &str {
-    id.0.rsplit_once(':').map_or(id.0.as_str(), |(name, _)| name)
+    id.0.rsplit_once(':')
+        .map_or(id.0.as_str(), |(name, _)| name)
 }
 
 /// What becomes of a job that has been posted or asked for something: who carries it out.

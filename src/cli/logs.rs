@@ -19,8 +19,10 @@ use crate::syntax::did_you_mean;
 
 /// What `logs` takes.
 #[derive(Debug, Args)]
-#[command(after_help = "Each line begins with its task (`build`), from the second attempt on with the attempt (`build#2`), \
-and with `undo` for a revert (`build undo`); with TASK, lines stand as they were put out.")]
+#[command(
+    after_help = "Each line begins with its task (`build`), from the second attempt on with the attempt (`build#2`), \
+and with `undo` for a revert (`build undo`); with TASK, lines stand as they were put out."
+)]
 pub struct Arguments {
     /// The beginning of the job's id
     job: String,
@@ -45,7 +47,10 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result {
     let loaded = job::load(store, found.id).await?;
     if let Some(task) = &arguments.task {
         let plan = plan_of(&loaded.job)?;
-        let names = plan.atoms.iter().filter(|atom| matches!(atom.kind, crate::compile::AtomKind::Task(_)));
+        let names = plan
+            .atoms
+            .iter()
+            .filter(|atom| matches!(atom.kind, crate::compile::AtomKind::Task(_)));
         known_task(task, names.map(|atom| atom.name.as_str()))?;
     }
     let mut printer = Printer::new(arguments.task.is_none());
@@ -73,17 +78,24 @@ pub fn known_task<'a>(task: &str, names: impl Iterator<Item = &'a str>) -> Resul
     }
     let said = Error::input(format!("the job has no task `{task}`"));
     // The last part of a name is what people remember.
-    let inner = names.iter().find(|name| name.rsplit('.').next() == Some(task)).copied();
-    Err(match inner.or_else(|| did_you_mean(task, names.iter().copied())) {
-        Some(meant) => said.help(format!("did you mean `{meant}`?")),
-        None if names.len() <= 20 => said.help(format!("its tasks are {}", words::list(names))),
-        None => said.help("`jobrunner show JOB` lists them"),
-    })
+    let inner = names
+        .iter()
+        .find(|name| name.rsplit('.').next() == Some(task))
+        .copied();
+    Err(
+        match inner.or_else(|| did_you_mean(task, names.iter().copied())) {
+            Some(meant) => said.help(format!("did you mean `{meant}`?")),
+            None if names.len() <= 20 => said.help(format!("its tasks are {}", words::list(names))),
+            None => said.help("`jobrunner show JOB` lists them"),
+        },
+    )
 }
 
 async fn is_at_rest(store: &dyn Store, id: JobId) -> Result<bool> {
     let found = store.find(&id.to_string(), 1).await?;
-    Ok(found.first().is_none_or(|job| job.flow.state.is_at_rest() && job.owner.is_none()))
+    Ok(found
+        .first()
+        .is_none_or(|job| job.flow.state.is_at_rest() && job.owner.is_none()))
 }
 
 async fn drain(
@@ -94,7 +106,12 @@ async fn drain(
     printer: &mut Printer,
 ) -> Result<i64> {
     loop {
-        let filter = LogFilter { job, task: task.clone(), after, limit: PAGE };
+        let filter = LogFilter {
+            job,
+            task: task.clone(),
+            after,
+            limit: PAGE,
+        };
         let chunks = store.logs(&filter).await?;
         for chunk in &chunks {
             printer.chunk(chunk)?;
@@ -117,7 +134,11 @@ struct Printer {
 
 impl Printer {
     fn new(named: bool) -> Self {
-        Self { named, out: anstream::stdout(), open: HashMap::new() }
+        Self {
+            named,
+            out: anstream::stdout(),
+            open: HashMap::new(),
+        }
     }
 
     fn chunk(&mut self, chunk: &LogChunk) -> io::Result<()> {
@@ -129,7 +150,10 @@ impl Printer {
         bytes.extend_from_slice(&chunk.bytes);
         let whole = match chunk.stream {
             Stream::Note => bytes.len(),
-            Stream::Stdout | Stream::Stderr => bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1),
+            Stream::Stdout | Stream::Stderr => bytes
+                .iter()
+                .rposition(|b| *b == b'\n')
+                .map_or(0, |at| at + 1),
         };
         for line in bytes[..whole].split_inclusive(|b| *b == b'\n') {
             self.line(&key, line)?;
@@ -140,7 +164,11 @@ impl Printer {
         Ok(())
     }
 
-    fn line(&mut self, (task, attempt, phase, stream): &(String, u32, Phase, Stream), line: &[u8]) -> io::Result<()> {
+    fn line(
+        &mut self,
+        (task, attempt, phase, stream): &(String, u32, Phase, Stream),
+        line: &[u8],
+    ) -> io::Result<()> {
         let mut before = String::new();
         if self.named {
             before.push_str(task);

@@ -111,7 +111,10 @@ fn perform(arguments: &[OsString]) -> Result {
     let matches = command.try_get_matches_from(arguments)?;
     let cli = Cli::from_arg_matches(&matches)?;
     let config = Config::read(&cli.global)?;
-    let given = Given { source, options: matches.subcommand().map(|(_, matches)| matches) };
+    let given = Given {
+        source,
+        options: matches.subcommand().map(|(_, matches)| matches),
+    };
     match cli.command {
         Command::Run(arguments) => run::run(&config, cli.global.verbose, arguments, given),
         Command::Post(arguments) => block_on(post::run(&config, arguments, given)),
@@ -138,7 +141,9 @@ struct Given<'a> {
 
 /// Runs a command that waits for files and timers alone: one thread is enough.
 fn block_on(work: impl Future<Output = Result>) -> Result {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(work);
     // A read of standard input or a stuck file system must not hold up the end.
     runtime.shutdown_background();

@@ -27,7 +27,10 @@ pub fn narrate(progress: &Progress, record: &Record) -> Option<Line> {
 }
 
 fn said(style: Style, word: &str, name: &str) -> Line {
-    Line::new().with(style, format!("{word:<14}")).with(PLAIN, " ").with(BOLD, name)
+    Line::new()
+        .with(style, format!("{word:<14}"))
+        .with(PLAIN, " ")
+        .with(BOLD, name)
 }
 
 fn by(operator: &Operator) -> String {
@@ -46,7 +49,9 @@ fn task(progress: &Progress, atom: AtomId, record: &Record) -> Option<Line> {
     let name = &progress.plan.atom(atom).name;
     let row = progress.row(atom);
     let spent = |from: Option<Timestamp>| {
-        from.map_or_else(String::new, |from| format!("  {}", took(record.at.since(from))))
+        from.map_or_else(String::new, |from| {
+            format!("  {}", took(record.at.since(from)))
+        })
     };
     Some(match &record.change {
         Change::Started { .. } => {
@@ -60,17 +65,27 @@ fn task(progress: &Progress, atom: AtomId, record: &Record) -> Option<Line> {
             }
             line
         }
-        Change::Succeeded { .. } => state(AtomState::Success, name).with(DIM, spent(row.started_at)),
+        Change::Succeeded { .. } => {
+            state(AtomState::Success, name).with(DIM, spent(row.started_at))
+        }
         Change::Failed { failure, allowed } => {
             let line = state(AtomState::Failure, name)
                 .with(DIM, spent(row.started_at))
                 .with(RED, format!("  {}", failure.message));
-            if *allowed { line.with(DIM, "  (allowed: the flow goes on)") } else { line }
+            if *allowed {
+                line.with(DIM, "  (allowed: the flow goes on)")
+            } else {
+                line
+            }
         }
         Change::Ignored => state(AtomState::Ignore, name).with(DIM, "  skipped"),
-        Change::Interrupted { .. } => state(AtomState::Interrupted, name)
-            .with(MAGENTA, "  its conductor ended while it ran: a person must decide"),
-        Change::HandedOver => said(YELLOW, "HANDED OVER", name).with(DIM, "  its conductor was told to stop"),
+        Change::Interrupted { .. } => state(AtomState::Interrupted, name).with(
+            MAGENTA,
+            "  its conductor ended while it ran: a person must decide",
+        ),
+        Change::HandedOver => {
+            said(YELLOW, "HANDED OVER", name).with(DIM, "  its conductor was told to stop")
+        }
         Change::Reverting => state(AtomState::Reverting, name),
         Change::Reverted { by: operator } => {
             let line = state(AtomState::Reverted, name);
@@ -82,12 +97,19 @@ fn task(progress: &Progress, atom: AtomId, record: &Record) -> Option<Line> {
         }
         Change::RevertRetried { failure, until } => state(AtomState::Reverting, name)
             .with(RED, format!("  {}", failure.message))
-            .with(YELLOW, format!("  again in {}", took(until.since(record.at)))),
+            .with(
+                YELLOW,
+                format!("  again in {}", took(until.since(record.at))),
+            ),
         Change::RevertFailed { failure } => {
             state(AtomState::RevertFailure, name).with(RED, format!("  {}", failure.message))
         }
-        Change::GivenUp { by: operator } => said(MAGENTA, "GIVEN UP", name).with(PLAIN, by(operator)),
-        Change::Permitted { by: operator } => said(YELLOW, "PERMITTED", name).with(PLAIN, by(operator)),
+        Change::GivenUp { by: operator } => {
+            said(MAGENTA, "GIVEN UP", name).with(PLAIN, by(operator))
+        }
+        Change::Permitted { by: operator } => {
+            said(YELLOW, "PERMITTED", name).with(PLAIN, by(operator))
+        }
         Change::Tried { .. }
         | Change::Reset
         | Change::RetryDecided { .. }
@@ -102,16 +124,23 @@ fn controller(progress: &Progress, atom: AtomId, record: &Record) -> Option<Line
     let tries = progress.tries(atom);
     match &record.change {
         Change::Retrying { until } => {
-            let of = progress.limit(atom).map_or_else(String::new, |limit| format!(" of {limit}"));
-            let wait = until.map_or_else(String::new, |until| format!(" in {}", took(until.since(record.at))));
-            Some(state(AtomState::Retrying, &scope.name).with(PLAIN, format!("  attempt {}{of}{wait}", tries + 1)))
+            let of = progress
+                .limit(atom)
+                .map_or_else(String::new, |limit| format!(" of {limit}"));
+            let wait = until.map_or_else(String::new, |until| {
+                format!(" in {}", took(until.since(record.at)))
+            });
+            Some(
+                state(AtomState::Retrying, &scope.name)
+                    .with(PLAIN, format!("  attempt {}{of}{wait}", tries + 1)),
+            )
         }
         Change::Failed { failure, .. } => {
             Some(state(AtomState::Failure, &scope.name).with(RED, format!("  {}", failure.message)))
         }
-        Change::AllowDecided { .. } => {
-            Some(said(YELLOW, "ALLOWED", &scope.name).with(DIM, "  it is undone, and the flow goes on"))
-        }
+        Change::AllowDecided { .. } => Some(
+            said(YELLOW, "ALLOWED", &scope.name).with(DIM, "  it is undone, and the flow goes on"),
+        ),
         Change::Started { .. }
         | Change::Succeeded { .. }
         | Change::Tried { .. }
@@ -131,14 +160,28 @@ fn controller(progress: &Progress, atom: AtomId, record: &Record) -> Option<Line
 }
 
 fn flow(progress: &Progress, record: &Record) -> Option<Line> {
-    let Change::Flow { state, cause, by: operator, .. } = &record.change else {
+    let Change::Flow {
+        state,
+        cause,
+        by: operator,
+        ..
+    } = &record.change
+    else {
         return None;
     };
     if *state == progress.flow.state {
         return None;
     }
-    let style = if state.is_end() && *state != crate::model::FlowState::Success { RED } else { flow_symbol(*state, None).0 };
-    let style = if *state == crate::model::FlowState::Success { GREEN } else { style };
+    let style = if state.is_end() && *state != crate::model::FlowState::Success {
+        RED
+    } else {
+        flow_symbol(*state, None).0
+    };
+    let style = if *state == crate::model::FlowState::Success {
+        GREEN
+    } else {
+        style
+    };
     let mut line = said(style, state.as_str(), &progress.plan.name);
     if let Some(operator) = operator {
         line.push(PLAIN, by(operator));
@@ -146,7 +189,9 @@ fn flow(progress: &Progress, record: &Record) -> Option<Line> {
     if let Some(cause) = cause {
         line.push(RED, format!("  {}", blame(cause)));
     }
-    if state.is_end() && let Some(started) = progress.flow.started_at {
+    if state.is_end()
+        && let Some(started) = progress.flow.started_at
+    {
         line.push(DIM, format!("  {}", took(record.at.since(started))));
     }
     Some(line)

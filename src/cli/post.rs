@@ -19,8 +19,6 @@ use crate::ports::{Clock, Created, Notice, SystemClock};
 pub struct Arguments {
     /// The path of a flow, or the name of one in the flows path
     flow: String,
-    #[command(flatten)]
-    inputs: Inputs,
     /// Who goes first on the board [default: as the flow says]
     #[arg(long, value_parser = priority, value_name = "very_high|high|normal|low|very_low")]
     priority: Option<Priority>,
@@ -33,11 +31,16 @@ pub struct Arguments {
     /// Print the flow's tree; post nothing
     #[arg(long, conflicts_with_all = ["follow", "key", "priority"])]
     hierarchy: bool,
+    #[command(flatten)]
+    inputs: Inputs,
 }
 
 fn priority(text: &str) -> std::result::Result<Priority, String> {
     Priority::parse(&text.replace('-', "_")).ok_or_else(|| {
-        let all: Vec<&str> = Priority::ALL.iter().map(|priority| priority.as_str()).collect();
+        let all: Vec<&str> = Priority::ALL
+            .iter()
+            .map(|priority| priority.as_str())
+            .collect();
         format!("it is one of {}", all.join(", "))
     })
 }
@@ -47,13 +50,17 @@ fn priority(text: &str) -> std::result::Result<Priority, String> {
 /// # Errors
 /// The flow does not compile, a value does not fit, the store cannot be written: nothing is posted.
 pub async fn run(config: &Config, arguments: Arguments, given: Given<'_>) -> Result {
-    let source = given.source.ok_or_else(|| Error::input(format!("there is no flow `{}`", arguments.flow)))?;
+    let source = given
+        .source
+        .ok_or_else(|| Error::input(format!("there is no flow `{}`", arguments.flow)))?;
     let plan = source.plan()?;
     if arguments.hierarchy {
         report::print(&compile::tree(&plan))?;
         return Ok(Exit::Success);
     }
-    let inputs = arguments.inputs.collect(&source.declaration.store, given.options)?;
+    let inputs = arguments
+        .inputs
+        .collect(&source.declaration.store, given.options)?;
     let plan = with_inputs(&plan, &inputs)?;
     let backend = Backend::open(config).await?;
     let new = new_job(&source, &plan, arguments.priority, arguments.key);
@@ -61,7 +68,10 @@ pub async fn run(config: &Config, arguments: Arguments, given: Given<'_>) -> Res
     let id = posted.id(new.id);
     report::print(&format!("{id}\n"))?;
     if let Posted::Before(_) = posted {
-        report::hint(&format!("posted before with the key `{}`", new.key.as_deref().unwrap_or_default()))?;
+        report::hint(&format!(
+            "posted before with the key `{}`",
+            new.key.as_deref().unwrap_or_default()
+        ))?;
     }
     if arguments.follow {
         return follow::run(&backend, id).await;
@@ -78,7 +88,8 @@ pub async fn run(config: &Config, arguments: Arguments, given: Given<'_>) -> Res
 /// # Errors
 /// All that is wrong with them.
 pub fn with_inputs(plan: &Plan, inputs: &IndexMap<String, Input>) -> Result<Plan> {
-    plan.with_inputs(inputs).map_err(|problems| refused(plan, &problems))
+    plan.with_inputs(inputs)
+        .map_err(|problems| refused(plan, &problems))
 }
 
 fn refused(plan: &Plan, problems: &[InputProblem]) -> Error {
@@ -95,12 +106,20 @@ fn refused(plan: &Plan, problems: &[InputProblem]) -> Error {
             said = said.help(help.clone());
         }
     }
-    said.help(format!("`jobrunner post {} --help` lists what can be set", plan.name))
+    said.help(format!(
+        "`jobrunner post {} --help` lists what can be set",
+        plan.name
+    ))
 }
 
 /// A job of a plan, with an id of its own.
 #[must_use]
-pub fn new_job(source: &Source, plan: &Plan, priority: Option<Priority>, key: Option<String>) -> NewJob {
+pub fn new_job(
+    source: &Source,
+    plan: &Plan,
+    priority: Option<Priority>,
+    key: Option<String>,
+) -> NewJob {
     let requires = serde_json::Value::Array(plan.capabilities.clone()).to_string();
     NewJob {
         id: JobId(uuid::Uuid::now_v7()),
@@ -152,13 +171,20 @@ pub async fn post(
     if let Created::Existing(id) = backend.store.create(job).await? {
         return Ok(Posted::Before(id));
     }
-    let notice = Notice { job: job.id, priority: job.priority, requires: job.requires.clone() };
+    let notice = Notice {
+        job: job.id,
+        priority: job.priority,
+        requires: job.requires.clone(),
+    };
     let noticed = match backend.board.post(&notice, lease).await {
         Ok(()) => backend.board.wake().await,
         Err(error) => Err(error),
     };
     if let Err(error) = noticed {
-        report::also(&Error::from(error).help("the job is posted all the same; conductors find it in the store"))?;
+        report::also(
+            &Error::from(error)
+                .help("the job is posted all the same; conductors find it in the store"),
+        )?;
     }
     Ok(Posted::Now)
 }

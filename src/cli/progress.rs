@@ -55,7 +55,12 @@ impl Progress {
                 *place = row;
             }
         }
-        Self { job, plan, flow: checkpoint.flow, rows }
+        Self {
+            job,
+            plan,
+            flow: checkpoint.flow,
+            rows,
+        }
     }
 
     /// Takes in a record. One that does not fit is passed over: a view is no judge.
@@ -83,7 +88,9 @@ impl Progress {
     /// The tasks of a scope, in file order.
     pub fn tasks_of(&self, scope: ScopeId) -> impl Iterator<Item = AtomId> {
         let scope = self.plan.scope(scope);
-        (scope.first.0..scope.end.0).map(AtomId).filter(|atom| self.plan.task(*atom).is_some())
+        (scope.first.0..scope.end.0)
+            .map(AtomId)
+            .filter(|atom| self.plan.task(*atom).is_some())
     }
 
     /// How many tasks of a scope stand where.
@@ -126,7 +133,10 @@ impl Progress {
     /// How many tries a controller has begun.
     #[must_use]
     pub fn tries(&self, controller: AtomId) -> u32 {
-        self.row(controller).history.as_ref().map_or(0, |history| history.tries)
+        self.row(controller)
+            .history
+            .as_ref()
+            .map_or(0, |history| history.tries)
     }
 
     /// How many tries a controller has at most, if that is told beforehand and more than one.
@@ -143,9 +153,10 @@ impl Progress {
     pub fn value(&self, controller: AtomId) -> Option<(&str, &Value)> {
         let retry = self.retry(controller)?;
         match retry.tries {
-            RetryTries::ForEach(_) if self.tries(controller) > 0 => {
-                Some((retry.variable.as_deref().unwrap_or("value"), &self.row(controller).result))
-            }
+            RetryTries::ForEach(_) if self.tries(controller) > 0 => Some((
+                retry.variable.as_deref().unwrap_or("value"),
+                &self.row(controller).result,
+            )),
             RetryTries::ForEach(_) | RetryTries::Times(_) => None,
         }
     }
@@ -156,7 +167,10 @@ impl Progress {
         let mut scope = Some(self.plan.atom(task).scope);
         while let Some(id) = scope {
             let around = self.plan.scope(id);
-            if let Some(value) = around.controller.and_then(|controller| self.value(controller)) {
+            if let Some(value) = around
+                .controller
+                .and_then(|controller| self.value(controller))
+            {
                 return Some(value);
             }
             scope = around.parent;

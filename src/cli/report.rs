@@ -143,7 +143,9 @@ impl From<StoreError> for Error {
         let said = Self::said(exit, error.to_string());
         match &error {
             StoreError::Unavailable { source, .. } => said.because(source.as_ref()),
-            StoreError::Newer { .. } => said.help("upgrade jobrunner, or use another store with `--store`"),
+            StoreError::Newer { .. } => {
+                said.help("upgrade jobrunner, or use another store with `--store`")
+            }
             StoreError::Corrupt(_) => said,
         }
     }
@@ -217,10 +219,16 @@ pub fn hint(text: &str) -> io::Result<()> {
 fn say(error: &Error) -> io::Result<()> {
     let mut err = anstream::stderr().lock();
     match error {
-        Error::Flow { bundle, problems } => write!(err, "{}", diagnostics::render(bundle, problems)),
+        Error::Flow { bundle, problems } => {
+            write!(err, "{}", diagnostics::render(bundle, problems))
+        }
         Error::Usage(usage) => usage.print(),
         Error::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Error::Output(cause) => writeln!(err, "{}", sentence(&format!("the output cannot be written: {cause}"))),
+        Error::Output(cause) => writeln!(
+            err,
+            "{}",
+            sentence(&format!("the output cannot be written: {cause}"))
+        ),
         Error::Said(said) => {
             writeln!(err, "{}", sentence(&said.message))?;
             for cause in &said.causes {

@@ -45,7 +45,14 @@ pub async fn cancel(config: &Config, arguments: Whole) -> Result {
         report::hint(&format!("`{}` is being undone already", found.name))?;
     }
     let request = Request::Cancel(operator(arguments.why));
-    ask(&backend, &found, &request, "cancelled: all that it did", "undoes it").await
+    ask(
+        &backend,
+        &found,
+        &request,
+        "cancelled: all that it did",
+        "undoes it",
+    )
+    .await
 }
 
 /// Asks that a job stop between two tasks.
@@ -55,7 +62,11 @@ pub async fn cancel(config: &Config, arguments: Whole) -> Result {
 pub async fn suspend(config: &Config, arguments: Whole) -> Result {
     let (backend, found) = find(config, &arguments.job).await?;
     match found.flow.state {
-        FlowState::Suspended => return Err(state_error(&found, "suspended already").help("`jobrunner resume` lets it go on")),
+        FlowState::Suspended => {
+            return Err(
+                state_error(&found, "suspended already").help("`jobrunner resume` lets it go on")
+            );
+        }
         FlowState::Stuck => return Err(state_error(&found, "stuck: nothing of it runs")),
         FlowState::Pending
         | FlowState::Running
@@ -65,7 +76,14 @@ pub async fn suspend(config: &Config, arguments: Whole) -> Result {
         | FlowState::Abandoned => {}
     }
     let request = Request::Suspend(operator(arguments.why));
-    ask(&backend, &found, &request, "suspended: what runs is awaited, nothing new starts", "suspends it").await
+    ask(
+        &backend,
+        &found,
+        &request,
+        "suspended: what runs is awaited, nothing new starts",
+        "suspends it",
+    )
+    .await
 }
 
 /// Asks that a suspended job go on.
@@ -76,8 +94,9 @@ pub async fn resume(config: &Config, arguments: Whole) -> Result {
     let (backend, found) = find(config, &arguments.job).await?;
     match found.flow.state {
         FlowState::Stuck => {
-            return Err(state_error(&found, "stuck, not suspended")
-                .help("`jobrunner retry`, `mark-reverted` or `abandon` decide what becomes of it"));
+            return Err(state_error(&found, "stuck, not suspended").help(
+                "`jobrunner retry`, `mark-reverted` or `abandon` decide what becomes of it",
+            ));
         }
         FlowState::Pending | FlowState::Running | FlowState::Reverting
             if found.intent != crate::model::Intent::Suspend =>
@@ -111,18 +130,34 @@ pub async fn decide(config: &Config, arguments: Part, verb: Verb) -> Result {
     if let Some(task) = &arguments.task {
         let loaded = job::load(backend.store.as_ref(), found.id).await?;
         let plan = plan_of(&loaded.job)?;
-        let tasks = plan.atoms.iter().filter(|atom| matches!(atom.kind, crate::compile::AtomKind::Task(_)));
+        let tasks = plan
+            .atoms
+            .iter()
+            .filter(|atom| matches!(atom.kind, crate::compile::AtomKind::Task(_)));
         known_task(task, tasks.map(|atom| atom.name.as_str()))?;
         let waits = loaded.checkpoint.atoms.iter().any(|(atom, row)| {
-            plan.atoms.get(atom.index()).is_some_and(|atom| atom.name == *task)
-                && matches!(row.state, crate::model::AtomState::RevertFailure | crate::model::AtomState::Interrupted)
+            plan.atoms
+                .get(atom.index())
+                .is_some_and(|atom| atom.name == *task)
+                && matches!(
+                    row.state,
+                    crate::model::AtomState::RevertFailure | crate::model::AtomState::Interrupted
+                )
         });
         if !waits {
-            return Err(Error::input(format!("`{task}` waits for no decision"))
-                .help(format!("`jobrunner show {}` tells which tasks do", arguments.job)));
+            return Err(
+                Error::input(format!("`{task}` waits for no decision")).help(format!(
+                    "`jobrunner show {}` tells which tasks do",
+                    arguments.job
+                )),
+            );
         }
     }
-    let request = Request::Decide { verb, task: arguments.task, by: operator(arguments.why) };
+    let request = Request::Decide {
+        verb,
+        task: arguments.task,
+        by: operator(arguments.why),
+    };
     let (done, next) = match verb {
         Verb::Retry => ("asked to try again", "tries again"),
         Verb::MarkReverted => ("marked as undone by hand", "goes on from there"),
@@ -143,19 +178,39 @@ fn state_error(job: &JobSummary, is: &str) -> Error {
 
 fn ended(job: &JobSummary) -> Result<()> {
     if job.flow.state.is_end() {
-        return Err(Error::input(format!("`{}` has ended already: {}", job.name, job.flow.state))
-            .help("an ended job stays ended; running it again is posting it again"));
+        return Err(Error::input(format!(
+            "`{}` has ended already: {}",
+            job.name, job.flow.state
+        ))
+        .help("an ended job stays ended; running it again is posting it again"));
     }
     Ok(())
 }
 
-async fn ask(backend: &Backend, found: &JobSummary, request: &Request, done: &str, next: &str) -> Result {
+async fn ask(
+    backend: &Backend,
+    found: &JobSummary,
+    request: &Request,
+    done: &str,
+    next: &str,
+) -> Result {
     ended(found)?;
-    if !backend.store.request(found.id, request, SystemClock.now()).await? {
-        return Err(Error::input(format!("`{}` has ended in the meantime", found.name)));
+    if !backend
+        .store
+        .request(found.id, request, SystemClock.now())
+        .await?
+    {
+        return Err(Error::input(format!(
+            "`{}` has ended in the meantime",
+            found.name
+        )));
     }
     // A job at rest is not on the board: it has to be put there for the request to be seen.
-    let notice = Notice { job: found.id, priority: found.priority, requires: found.requires.clone() };
+    let notice = Notice {
+        job: found.id,
+        priority: found.priority,
+        requires: found.requires.clone(),
+    };
     let noticed = match backend.board.post(&notice, None).await {
         Ok(()) => backend.board.wake().await,
         Err(error) => Err(error),
@@ -164,7 +219,10 @@ async fn ask(backend: &Backend, found: &JobSummary, request: &Request, done: &st
     match noticed {
         Ok(()) => report::hint(&job::next(found, next))?,
         Err(error) => {
-            report::also(&Error::from(error).help("the request is stored; conductors find it when the board is back"))?;
+            report::also(
+                &Error::from(error)
+                    .help("the request is stored; conductors find it when the board is back"),
+            )?;
         }
     }
     Ok(Exit::Success)
@@ -178,6 +236,9 @@ fn operator(why: String) -> Operator {
 #[must_use]
 pub fn who() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
     user.map_or_else(|_| host.clone(), |user| format!("{user}@{host}"))
 }

@@ -52,7 +52,13 @@ pub struct ConductorArguments {
     #[arg(long, value_name = "DURATION", env = "JOBRUNNER_LEASE_TTL", hide_env_values = true, value_parser = config::lease_ttl)]
     pub lease_ttl: Option<Duration>,
     /// How the conductor's log is written to standard error
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "text|json"
+    )]
     pub log_format: Logging,
 }
 
@@ -74,13 +80,16 @@ pub fn run(config: &Config, verbose: u8, arguments: Arguments, given: Given<'_>)
             if verbose > 0 {
                 conduct::log(verbose, arguments.conductor.log_format);
             }
-            let inputs = arguments.inputs.collect(&source.declaration.store, given.options)?;
+            let inputs = arguments
+                .inputs
+                .collect(&source.declaration.store, given.options)?;
             let plan = post::with_inputs(&source.plan()?, &inputs)?;
             block_on(here(config, &arguments.conductor, &source, &plan))
         }
         (Some(flow), None) => Err(Error::input(format!("there is no flow `{flow}`"))),
         (None, _) if !arguments.inputs.is_empty() => {
-            Err(Error::input("there is no flow to set anything for").help("jobrunner run FLOW --set name=value"))
+            Err(Error::input("there is no flow to set anything for")
+                .help("jobrunner run FLOW --set name=value"))
         }
         (None, _) => conduct::run(config, verbose, &arguments.conductor),
     }
@@ -142,8 +151,14 @@ async fn here(
 
 /// Asks that all of the job be undone.
 async fn cancel(backend: &Backend, id: JobId) -> Result<()> {
-    let by = Operator { who: super::request::who(), why: "interrupted at the terminal".to_owned() };
-    backend.store.request(id, &Request::Cancel(by), SystemClock.now()).await?;
+    let by = Operator {
+        who: super::request::who(),
+        why: "interrupted at the terminal".to_owned(),
+    };
+    backend
+        .store
+        .request(id, &Request::Cancel(by), SystemClock.now())
+        .await?;
     backend.board.wake().await?;
     report::hint("cancelling: all that was done is undone; Ctrl-C again stops at once")?;
     Ok(())

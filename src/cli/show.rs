@@ -25,10 +25,12 @@ use anstyle::Style;
 
 /// What `show` takes.
 #[derive(Debug, Args)]
-#[command(after_help = "With `--format json`: {\"version\": 1, \"jobs\": [{\"id\", \"name\", \"state\", \"owner\", \"epoch\", \
+#[command(
+    after_help = "With `--format json`: {\"version\": 1, \"jobs\": [{\"id\", \"name\", \"state\", \"owner\", \"epoch\", \
 \"priority\", \"asked\", \"posted_at\", \"started_at\", \"since\", \"cause\"}]}, and with JOB also \"inputs\", \"secrets\" \
 (where they are read from), \"tasks\": [{\"name\", \"state\", \"attempt\", \"value\", \"started_at\", \"since\", \
-\"result\", \"failure\", \"revert_failure\"}] and \"steps\": [{\"seq\", \"at\", \"epoch\", \"subject\", \"change\", …}].")]
+\"result\", \"failure\", \"revert_failure\"}] and \"steps\": [{\"seq\", \"at\", \"epoch\", \"subject\", \"change\", …}]."
+)]
 pub struct Arguments {
     /// The beginning of a job's id
     job: Option<String>,
@@ -39,7 +41,14 @@ pub struct Arguments {
     #[arg(long)]
     all: bool,
     /// How it is told
-    #[arg(long, value_enum, default_value_t, conflicts_with = "watch")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "text|json",
+        conflicts_with = "watch"
+    )]
     format: Format,
 }
 
@@ -69,7 +78,11 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result {
                     jobs.iter().map(json_of_summary).collect()
                 }
             };
-            let jobs = if object.is_array() { object } else { json!([object]) };
+            let jobs = if object.is_array() {
+                object
+            } else {
+                json!([object])
+            };
             let text = serde_json::to_string_pretty(&json!({ "version": 1, "jobs": jobs }));
             report::print(&(text.map_err(std::io::Error::from)? + "\n"))?;
         }
@@ -86,7 +99,11 @@ async fn watch(backend: &Backend, id: Option<JobId>, all: bool) -> Result<()> {
     let mut screen = screen::is_live().then(Screen::new);
     let mut last = Vec::new();
     for frame in 0.. {
-        let height = if screen.is_some() { screen::size().1.saturating_sub(1) } else { usize::MAX };
+        let height = if screen.is_some() {
+            screen::size().1.saturating_sub(1)
+        } else {
+            usize::MAX
+        };
         let frame = screen.as_ref().map(|_| frame);
         let (lines, at_rest) = picture(backend, id, all, height, frame).await?;
         match &mut screen {
@@ -107,7 +124,10 @@ async fn watch(backend: &Backend, id: Option<JobId>, all: bool) -> Result<()> {
 
 fn print(lines: &[Line]) -> Result<()> {
     let colour = screen::has_colour();
-    let text: String = lines.iter().map(|line| line.render(colour) + "\n").collect();
+    let text: String = lines
+        .iter()
+        .map(|line| line.render(colour) + "\n")
+        .collect();
     Ok(report::print(&text)?)
 }
 
@@ -144,7 +164,12 @@ async fn table(backend: &Backend, all: bool) -> Result<Vec<Line>> {
     let now = SystemClock.now();
     let leases = leases(backend).await;
     let heads = ["NAME", "ID", "STATE", "OWNER", "AGE"];
-    let mut rows: Vec<Vec<(Style, String)>> = vec![heads.iter().map(|head| (BOLD, (*head).to_owned())).collect()];
+    let mut rows: Vec<Vec<(Style, String)>> = vec![
+        heads
+            .iter()
+            .map(|head| (BOLD, (*head).to_owned()))
+            .collect(),
+    ];
     for job in &jobs {
         let (style, _) = flow_symbol(job.flow.state, None);
         rows.push(vec![
@@ -181,7 +206,11 @@ fn state(job: &JobSummary) -> String {
 
 async fn leases(backend: &Backend) -> HashMap<JobId, Timestamp> {
     // The board is a help here, not the truth: without it owners are shown as the store has them.
-    let postings = backend.board.snapshot(JOBS as usize).await.unwrap_or_default();
+    let postings = backend
+        .board
+        .snapshot(JOBS as usize)
+        .await
+        .unwrap_or_default();
     postings
         .into_iter()
         .filter_map(|posting| Some((posting.notice.job, posting.lease?.1)))
@@ -208,13 +237,30 @@ async fn of_job(
     let plan = plan_of(&job)?;
     let progress = Progress::new(job.id, plan.clone(), loaded.checkpoint);
     let id = job::short(backend.store.as_ref(), job.id).await?;
-    let look = Look { now, height: height.saturating_sub(8).max(3), names: 48, words: true, frame };
-    let mut lines = vec![headline(&progress, &id, look), about(backend, &job, now).await];
+    let look = Look {
+        now,
+        height: height.saturating_sub(8).max(3),
+        names: 48,
+        words: true,
+        frame,
+    };
+    let mut lines = vec![
+        headline(&progress, &id, look),
+        about(backend, &job, now).await,
+    ];
     if let Some(cause) = &progress.flow.cause {
-        lines.push(Line::new().with(PLAIN, "  because ").with(RED, blame(cause)));
+        lines.push(
+            Line::new()
+                .with(PLAIN, "  because ")
+                .with(RED, blame(cause)),
+        );
     }
     lines.extend(Tree::of(&plan).lines(&progress, &|_| None, look));
-    let kept = if all { usize::MAX } else { STEPS.min(height.saturating_sub(lines.len() + 2)) };
+    let kept = if all {
+        usize::MAX
+    } else {
+        STEPS.min(height.saturating_sub(lines.len() + 2))
+    };
     if kept > 0 {
         lines.extend(steps(backend, &job, &plan, kept).await?);
     }
@@ -222,7 +268,10 @@ async fn of_job(
 }
 
 async fn about(backend: &Backend, job: &JobRow, now: Timestamp) -> Line {
-    let mut line = Line::new().with(DIM, format!("  posted {} ago", age(now.since(job.created_at))));
+    let mut line = Line::new().with(
+        DIM,
+        format!("  posted {} ago", age(now.since(job.created_at))),
+    );
     match &job.owner {
         Some(id) => {
             let leases = leases(backend).await;
@@ -231,7 +280,10 @@ async fn about(backend: &Backend, job: &JobRow, now: Timestamp) -> Line {
         }
         None if job.flow.state.is_at_rest() => {}
         None if job.requires == "[]" => line.push(DIM, ", waits for a conductor: `jobrunner run`"),
-        None => line.push(DIM, format!(", waits for a conductor with {}", job.requires)),
+        None => line.push(
+            DIM,
+            format!(", waits for a conductor with {}", job.requires),
+        ),
     }
     match job.intent {
         Intent::None => {}
@@ -274,7 +326,11 @@ async fn steps(
         return Ok(Vec::new());
     }
     let earlier = told - lines.len();
-    let head = if earlier > 0 { format!("steps ({earlier} earlier ones with --all)") } else { "steps".to_owned() };
+    let head = if earlier > 0 {
+        format!("steps ({earlier} earlier ones with --all)")
+    } else {
+        "steps".to_owned()
+    };
     let mut all = vec![Line::new().with(BOLD, head)];
     all.extend(lines);
     Ok(all)
@@ -297,7 +353,12 @@ async fn events(backend: &Backend, job: JobId) -> Result<Vec<EventRow>> {
 fn clock(at: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at.0).map_or_else(
         |_| at.to_string(),
-        |instant| instant.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%m-%d %H:%M:%S%.3f").to_string(),
+        |instant| {
+            instant
+                .to_zoned_datetime(jiff::tz::TimeZone::system())
+                .strftime("%m-%d %H:%M:%S%.3f")
+                .to_string()
+        },
     )
 }
 
@@ -334,7 +395,11 @@ async fn json_of_job(backend: &Backend, id: JobId) -> Result<Value> {
     };
     let mut object = json_of_summary(&summary);
     object["inputs"] = json!(job.inputs);
-    object["secrets"] = job.secrets.iter().map(|(name, source)| (name.clone(), json!(source.to_string()))).collect();
+    object["secrets"] = job
+        .secrets
+        .iter()
+        .map(|(name, source)| (name.clone(), json!(source.to_string())))
+        .collect();
     let progress = Progress::new(id, plan.clone(), loaded.checkpoint);
     object["tasks"] = progress
         .tasks()
@@ -363,7 +428,9 @@ async fn json_of_job(backend: &Backend, id: JobId) -> Result<Value> {
             step["epoch"] = json!(event.epoch.0);
             step["subject"] = match event.record.subject {
                 crate::model::Subject::Flow => json!(job.name),
-                crate::model::Subject::Atom(atom) => json!(plan.atoms.get(atom.index()).map(|atom| &atom.name)),
+                crate::model::Subject::Atom(atom) => {
+                    json!(plan.atoms.get(atom.index()).map(|atom| &atom.name))
+                }
             };
             step
         })

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::GUARD;
 use super::diagnostics::has_errors;
 use super::flows::Flows;
-use super::GUARD;
 use super::report::{self, Error, Exit, Result};
 use crate::compile::{self, Input, Plan};
 use crate::model::{Bundle, ConductorId};
@@ -28,7 +28,11 @@ pub fn kinds(conductor: &ConductorId) -> Kinds {
     // The program itself, also if it has been replaced or moved since it was started.
     let program = std::env::current_exe().unwrap_or_else(|_| "jobrunner".into());
     let guard = vec![program.into_os_string(), GUARD.into()];
-    tasks::builtin(tasks::Settings::new(conductor.0.clone(), guard, Arc::new(SystemClock)))
+    tasks::builtin(tasks::Settings::new(
+        conductor.0.clone(),
+        guard,
+        Arc::new(SystemClock),
+    ))
 }
 
 fn schemas() -> Kinds {
@@ -51,7 +55,11 @@ impl Source {
     pub fn parse(bundle: Bundle) -> Result<Self> {
         let kinds = schemas();
         match syntax::parse(&bundle, kinds.schemas()) {
-            (Some(declaration), problems) if !has_errors(&problems) => Ok(Self { bundle, declaration, problems }),
+            (Some(declaration), problems) if !has_errors(&problems) => Ok(Self {
+                bundle,
+                declaration,
+                problems,
+            }),
             (_, problems) => Err(Error::Flow { bundle, problems }),
         }
     }
@@ -66,7 +74,10 @@ impl Source {
                 report::warn(&self.bundle, &problems)?;
                 Ok(plan)
             }
-            (None, problems) => Err(Error::Flow { bundle: self.bundle.clone(), problems }),
+            (None, problems) => Err(Error::Flow {
+                bundle: self.bundle.clone(),
+                problems,
+            }),
         }
     }
 }
@@ -89,15 +100,27 @@ pub fn check(bundle: &Bundle) -> (Option<Plan>, Vec<Problem>) {
 /// # Errors
 /// This program does not understand what another version of it has posted.
 pub fn plan_of(job: &JobRow) -> Result<Arc<Plan>> {
-    let values = job.inputs.iter().map(|(name, value)| (name.clone(), Input::Value(value.clone())));
-    let secrets = job.secrets.iter().map(|(name, source)| (name.clone(), Input::Secret(source.clone())));
+    let values = job
+        .inputs
+        .iter()
+        .map(|(name, value)| (name.clone(), Input::Value(value.clone())));
+    let secrets = job
+        .secrets
+        .iter()
+        .map(|(name, source)| (name.clone(), Input::Secret(source.clone())));
     let given = values.chain(secrets).collect();
     check(&job.bundle)
         .0
         .and_then(|plan| plan.with_inputs(&given).ok())
         .map(Arc::new)
         .ok_or_else(|| {
-            Error::said(Exit::Stuck, format!("the flow `{}` of this job does not compile with this version", job.name))
-                .help("use the version of jobrunner that posted it")
+            Error::said(
+                Exit::Stuck,
+                format!(
+                    "the flow `{}` of this job does not compile with this version",
+                    job.name
+                ),
+            )
+            .help("use the version of jobrunner that posted it")
         })
 }

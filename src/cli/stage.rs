@@ -40,8 +40,15 @@ pub fn command(arguments: &[OsString]) -> Result<(Command, Option<Source>)> {
     };
     let environment = |key: &str| std::env::var(key).ok();
     let global = Global {
-        config: glance.config.clone().or_else(|| environment("JOBRUNNER_CONFIG")).map(Into::into),
-        flows: glance.flows.clone().or_else(|| environment("JOBRUNNER_FLOWS")),
+        config: glance
+            .config
+            .clone()
+            .or_else(|| environment("JOBRUNNER_CONFIG"))
+            .map(Into::into),
+        flows: glance
+            .flows
+            .clone()
+            .or_else(|| environment("JOBRUNNER_FLOWS")),
         ..Global::default()
     };
     match &glance.flow {
@@ -51,7 +58,9 @@ pub fn command(arguments: &[OsString]) -> Result<(Command, Option<Source>)> {
             let declared = &source.declaration;
             let command = command.mut_subcommand(name, |mut command| {
                 if let Some(about) = &declared.about {
-                    command = command.about(format!("{}: {about}", declared.name.value)).long_about(None);
+                    command = command
+                        .about(format!("{}: {about}", declared.name.value))
+                        .long_about(None);
                 }
                 inputs::with_options(command, &declared.name.value, &declared.store)
             });
@@ -60,7 +69,10 @@ pub fn command(arguments: &[OsString]) -> Result<(Command, Option<Source>)> {
         None if glance.help => {
             let flows = Flows::new(Config::read(&global)?.flows);
             let text = known(&flows);
-            Ok((command.mut_subcommand(name, |command| command.after_help(text)), None))
+            Ok((
+                command.mut_subcommand(name, |command| command.after_help(text)),
+                None,
+            ))
         }
         None => Ok((command, None)),
     }
@@ -69,7 +81,11 @@ pub fn command(arguments: &[OsString]) -> Result<(Command, Option<Source>)> {
 /// The flows that can be named, with what they are about.
 fn known(flows: &Flows) -> String {
     let known = flows.known();
-    let wide = known.iter().map(|known| known.name.len()).max().unwrap_or(0);
+    let wide = known
+        .iter()
+        .map(|known| known.name.len())
+        .max()
+        .unwrap_or(0);
     let mut text = String::from("Flows that can be named:\n");
     for known in &known {
         let about = match flows.open_known(known).and_then(Source::parse) {
@@ -84,7 +100,10 @@ fn known(flows: &Flows) -> String {
 
 fn glance(command: &Command, arguments: &[OsString]) -> Glance {
     let mut found = Glance::default();
-    let mut arguments = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
+    let mut arguments = arguments
+        .iter()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy());
     let mut at = command;
     // Behind an option that is not known, a word may be its value.
     let mut sure = true;
@@ -105,22 +124,33 @@ fn glance(command: &Command, arguments: &[OsString]) -> Glance {
                 continue;
             };
             let takes = matches!(known.get_action(), ArgAction::Set | ArgAction::Append);
-            let value = if takes { value.or_else(|| arguments.next().map(Into::into)) } else { None };
+            let value = if takes {
+                value.or_else(|| arguments.next().map(Into::into))
+            } else {
+                None
+            };
             match name {
                 "config" => found.config = value,
                 "flows" => found.flows = value,
                 _ => {}
             }
         } else if argument.starts_with('-') && argument.len() > 1 {
-            let known = at.get_arguments().find(|arg| arg.get_short() == argument.chars().nth(1));
-            if known.is_some_and(|arg| matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)) && argument.len() == 2 {
+            let known = at
+                .get_arguments()
+                .find(|arg| arg.get_short() == argument.chars().nth(1));
+            if known
+                .is_some_and(|arg| matches!(arg.get_action(), ArgAction::Set | ArgAction::Append))
+                && argument.len() == 2
+            {
                 arguments.next();
             }
         } else if found.command.is_none() {
             match argument.as_ref() {
                 "help" => found.help = true,
                 "run" | "post" => {
-                    at = command.find_subcommand(argument.as_ref()).unwrap_or(command);
+                    at = command
+                        .find_subcommand(argument.as_ref())
+                        .unwrap_or(command);
                     found.command = Some(argument.into());
                 }
                 _ => return Glance::default(),

@@ -41,9 +41,19 @@ pub struct Look {
 /// A line to be: cheap to make, so that they can be counted first.
 #[derive(Debug, Clone, Copy)]
 enum Row {
-    Task { depth: usize, atom: AtomId },
-    Group { depth: usize, scope: ScopeId },
-    Several { depth: usize, quiet: Quiet, count: usize },
+    Task {
+        depth: usize,
+        atom: AtomId,
+    },
+    Group {
+        depth: usize,
+        scope: ScopeId,
+    },
+    Several {
+        depth: usize,
+        quiet: Quiet,
+        count: usize,
+    },
 }
 
 /// Tasks of which there is nothing to tell one by one.
@@ -67,12 +77,19 @@ impl Tree {
     pub fn of(plan: &Plan) -> Self {
         let mut next = plan.scope(ScopeId::FLOW).first.0;
         let end = plan.scope(ScopeId::FLOW).end.0;
-        Self { nodes: nodes(plan, ScopeId::FLOW, &mut next, end) }
+        Self {
+            nodes: nodes(plan, ScopeId::FLOW, &mut next, end),
+        }
     }
 
     /// The tree's lines, below the flow's own.
     #[must_use]
-    pub fn lines(&self, progress: &Progress, output: &dyn Fn(&str) -> Option<String>, look: Look) -> Vec<Line> {
+    pub fn lines(
+        &self,
+        progress: &Progress,
+        output: &dyn Fn(&str) -> Option<String>,
+        look: Look,
+    ) -> Vec<Line> {
         let mut rows = Vec::new();
         for fold in [Fold::Nothing, Fold::QuietGroups, Fold::QuietTasks] {
             rows.clear();
@@ -85,7 +102,10 @@ impl Tree {
         if left_out > 0 {
             rows.truncate(look.height.saturating_sub(1));
         }
-        let names: Vec<Line> = rows.iter().map(|row| name(progress, *row, look).fit(look.names)).collect();
+        let names: Vec<Line> = rows
+            .iter()
+            .map(|row| name(progress, *row, look).fit(look.names))
+            .collect();
         let wide = names.iter().map(Line::width).max().unwrap_or(0);
         let mut lines: Vec<Line> = rows
             .into_iter()
@@ -143,24 +163,40 @@ fn collect(nodes: &[Node], progress: &Progress, fold: Fold, depth: usize, rows: 
     let at = rows.len();
     for node in nodes {
         match node {
-            Node::Task(atom) => match quiet_task(progress, *atom).filter(|_| fold >= Fold::QuietTasks) {
-                Some(what) => {
-                    for (which, count) in &mut quiet {
-                        *count += usize::from(*which == what);
+            Node::Task(atom) => {
+                match quiet_task(progress, *atom).filter(|_| fold >= Fold::QuietTasks) {
+                    Some(what) => {
+                        for (which, count) in &mut quiet {
+                            *count += usize::from(*which == what);
+                        }
                     }
+                    None => rows.push(Row::Task { depth, atom: *atom }),
                 }
-                None => rows.push(Row::Task { depth, atom: *atom }),
-            },
+            }
             Node::Group(scope, inner) => {
-                rows.push(Row::Group { depth, scope: *scope });
+                rows.push(Row::Group {
+                    depth,
+                    scope: *scope,
+                });
                 if fold < Fold::QuietGroups || quiet_group(progress.tally(*scope)).is_none() {
                     collect(inner, progress, fold, depth + 1, rows);
                 }
             }
         }
     }
-    let mut several = quiet.into_iter().filter(|(_, count)| *count > 0).map(|(quiet, count)| Row::Several { depth, quiet, count });
-    if let Some(Row::Several { quiet: Quiet::Waiting, .. }) = several.clone().next() {
+    let mut several = quiet
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(quiet, count)| Row::Several {
+            depth,
+            quiet,
+            count,
+        });
+    if let Some(Row::Several {
+        quiet: Quiet::Waiting,
+        ..
+    }) = several.clone().next()
+    {
         rows.extend(several);
     } else if let Some(first) = several.next() {
         rows.insert(at, first);
@@ -236,13 +272,17 @@ fn name(progress: &Progress, row: Row, look: Look) -> Line {
     let indent = |depth: usize| Line::new().with(PLAIN, "  ".repeat(depth + 1));
     match row {
         Row::Task { depth, atom } => {
-            let state = if retries(progress, atom) { AtomState::Retrying } else { progress.row(atom).state };
+            let state = if retries(progress, atom) {
+                AtomState::Retrying
+            } else {
+                progress.row(atom).state
+            };
             let (style, symbol) = symbol(state, look.frame);
             let quiet = matches!(state, AtomState::Pending | AtomState::Ignore);
-            indent(depth)
-                .with(style, symbol)
-                .with(PLAIN, " ")
-                .with(if quiet { DIM } else { PLAIN }, last(&progress.plan.atom(atom).name))
+            indent(depth).with(style, symbol).with(PLAIN, " ").with(
+                if quiet { DIM } else { PLAIN },
+                last(&progress.plan.atom(atom).name),
+            )
         }
         Row::Group { depth, scope } => {
             let (style, symbol) = symbol(group_state(progress.tally(scope)), look.frame);
@@ -251,14 +291,20 @@ fn name(progress: &Progress, row: Row, look: Look) -> Line {
                 .with(PLAIN, " ")
                 .with(BOLD, last(&progress.plan.scope(scope).name))
         }
-        Row::Several { depth, quiet, count } => {
+        Row::Several {
+            depth,
+            quiet,
+            count,
+        } => {
             let (state, word) = match quiet {
                 Quiet::Done => (AtomState::Success, "done"),
                 Quiet::Undone => (AtomState::Reverted, "undone"),
                 Quiet::Waiting => (AtomState::Pending, "waiting"),
             };
             let (style, symbol) = symbol(state, look.frame);
-            indent(depth).with(style, symbol).with(DIM, format!(" {count} {word}"))
+            indent(depth)
+                .with(style, symbol)
+                .with(DIM, format!(" {count} {word}"))
         }
     }
 }
@@ -348,7 +394,12 @@ fn task_details(
         notes.add(PLAIN, format!("{name}={}", shown(value)));
     }
     if let Some(controller) = controller.filter(|_| retries(progress, atom)) {
-        let wait = progress.row(controller).wake_at.map_or_else(String::new, |at| format!(" in {}", took(at.since(look.now))));
+        let wait = progress
+            .row(controller)
+            .wake_at
+            .map_or_else(String::new, |at| {
+                format!(" in {}", took(at.since(look.now)))
+            });
         notes.add(YELLOW, format!("next attempt{wait}"));
     }
     match row.state {
@@ -365,10 +416,18 @@ fn task_details(
         AtomState::Ignore if !look.words => notes.add(DIM, "skipped"),
         AtomState::Interrupted => notes.add(MAGENTA, "interrupted: a person must decide"),
         AtomState::RevertFailure => notes.add(MAGENTA, "not undone: a person must decide"),
-        AtomState::Ignore | AtomState::Pending | AtomState::Success | AtomState::Failure | AtomState::Retrying => {}
+        AtomState::Ignore
+        | AtomState::Pending
+        | AtomState::Success
+        | AtomState::Failure
+        | AtomState::Retrying => {}
     }
     for failure in [&row.failure, &row.revert_failure].into_iter().flatten() {
-        let style = if row.state == AtomState::Reverted { DIM } else { RED };
+        let style = if row.state == AtomState::Reverted {
+            DIM
+        } else {
+            RED
+        };
         notes.add(style, &failure.message);
     }
 }
@@ -378,20 +437,30 @@ fn group_details(progress: &Progress, scope: ScopeId, look: Look, line: &mut Lin
     state_word(group_state(tally), look, line);
     time(None, line);
     let mut notes = Notes(line);
-    notes.add(DIM, format!("{} of {} done", tally.done + tally.skipped, tally.tasks));
+    notes.add(
+        DIM,
+        format!("{} of {} done", tally.done + tally.skipped, tally.tasks),
+    );
     let Some(controller) = progress.plan.scope(scope).controller else {
         return;
     };
     let tries = progress.tries(controller);
     if tries > 1 {
-        let of = progress.limit(controller).map_or_else(String::new, |limit| format!(" of {limit}"));
+        let of = progress
+            .limit(controller)
+            .map_or_else(String::new, |limit| format!(" of {limit}"));
         notes.add(PLAIN, format!("attempt {tries}{of}"));
     }
     if let Some((name, value)) = progress.value(controller) {
         notes.add(PLAIN, format!("{name}={}", shown(value)));
     }
     if progress.row(controller).state == AtomState::Retrying {
-        let wait = progress.row(controller).wake_at.map_or_else(String::new, |at| format!(" in {}", took(at.since(look.now))));
+        let wait = progress
+            .row(controller)
+            .wake_at
+            .map_or_else(String::new, |at| {
+                format!(" in {}", took(at.since(look.now)))
+            });
         notes.add(YELLOW, format!("next attempt{wait}"));
     }
 }
@@ -422,12 +491,23 @@ pub fn headline(progress: &Progress, id: &str, look: Look) -> Line {
     match flow.state {
         FlowState::Reverting => line.push(PLAIN, format!("{} undone  ", tally.reverted)),
         FlowState::Running | FlowState::Suspended => {
-            line.push(PLAIN, format!("{} of {} done  ", tally.done + tally.skipped, tally.tasks));
+            line.push(
+                PLAIN,
+                format!("{} of {} done  ", tally.done + tally.skipped, tally.tasks),
+            );
         }
-        FlowState::Pending | FlowState::Success | FlowState::Reverted | FlowState::Stuck | FlowState::Abandoned => {}
+        FlowState::Pending
+        | FlowState::Success
+        | FlowState::Reverted
+        | FlowState::Stuck
+        | FlowState::Abandoned => {}
     }
     if let Some(started) = flow.started_at {
-        let until = if flow.state.is_end() { flow.since } else { look.now };
+        let until = if flow.state.is_end() {
+            flow.since
+        } else {
+            look.now
+        };
         line.push(DIM, took(until.since(started)));
     }
     if let Some((controller, tries)) = progress
@@ -437,7 +517,9 @@ pub fn headline(progress: &Progress, id: &str, look: Look) -> Line {
         .map(|controller| (controller, progress.tries(controller)))
         .filter(|(_, tries)| *tries > 1)
     {
-        let of = progress.limit(controller).map_or_else(String::new, |limit| format!(" of {limit}"));
+        let of = progress
+            .limit(controller)
+            .map_or_else(String::new, |limit| format!(" of {limit}"));
         line.push(PLAIN, format!("  attempt {tries}{of}"));
     }
     line

@@ -38,8 +38,16 @@ impl Watch {
     /// A watch over a job. With `narrates`, what happens is put in words as well.
     #[must_use]
     pub fn new(progress: Progress, narrates: bool) -> Self {
-        let seen = Seen { progress, tails: Tails::default(), news: Vec::new() };
-        Self { seen: Mutex::new(seen), changed: Notify::new(), narrates }
+        let seen = Seen {
+            progress,
+            tails: Tails::default(),
+            news: Vec::new(),
+        };
+        Self {
+            seen: Mutex::new(seen),
+            changed: Notify::new(),
+            narrates,
+        }
     }
 
     /// What has been seen so far.
@@ -65,7 +73,8 @@ impl Observer for Watch {
             if self.narrates {
                 seen.news.extend(narrate(&seen.progress, record));
             }
-            if let (Subject::Atom(atom), Change::Succeeded { .. }) = (record.subject, &record.change)
+            if let (Subject::Atom(atom), Change::Succeeded { .. }) =
+                (record.subject, &record.change)
                 && let Some(atom) = seen.progress.plan.atoms.get(atom.index())
             {
                 seen.tails.forget(&atom.name);
@@ -108,7 +117,10 @@ impl Tails {
         let key = (chunk.task.clone(), chunk.phase);
         let tail = self.0.entry(key).or_default();
         if tail.attempt != chunk.attempt {
-            *tail = Tail { attempt: chunk.attempt, ..Tail::default() };
+            *tail = Tail {
+                attempt: chunk.attempt,
+                ..Tail::default()
+            };
         }
         let bytes = &chunk.bytes[chunk.bytes.len().saturating_sub(LINES * LINE_BYTES)..];
         if chunk.stream == Stream::Note && tail.open {
@@ -204,6 +216,9 @@ mod tests {
         let mut tails = Tails::default();
         tails.take(&chunk(1, "old\n"));
         tails.take(&chunk(2, "new\n"));
-        assert_eq!(tails.lines("a", Phase::Execute).collect::<Vec<_>>(), ["new"]);
+        assert_eq!(
+            tails.lines("a", Phase::Execute).collect::<Vec<_>>(),
+            ["new"]
+        );
     }
 }
