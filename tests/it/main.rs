@@ -1,3 +1,8 @@
-//! The integration tests, in one binary.
+//! The integration tests, as one binary.
 
 mod cli;
+mod conformance;
+mod layers;
+mod play;
+mod properties;
+mod suite;
