@@ -10,3 +10,4 @@ pub mod model;
 pub mod ports;
 pub mod scheduler;
 pub mod syntax;
+pub mod tasks;
