@@ -14,3 +14,4 @@ pub mod scheduler;
 pub mod sql;
 pub mod stores;
 pub mod syntax;
+pub mod tasks;

@@ -1,8 +1,10 @@
-//! The integration tests, as one binary.
+//! The one integration binary.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod cli;
 mod conformance;
 mod layers;
 mod play;
+mod process;
 mod properties;
 mod suite;
