@@ -65,11 +65,16 @@ pub enum Change {
         /// The instant that a task of a waiting kind waits for.
         until: Option<Timestamp>,
     },
-    /// An execute side succeeded; a retry controller chose its value. To SUCCESS.
+    /// An execute side succeeded. To SUCCESS.
     Succeeded {
         /// What it gave back.
         result: Value,
-        /// When the attempt of a scope with a timeout must be done (controllers only).
+    },
+    /// A retry controller chose what to try next. To SUCCESS.
+    Tried {
+        /// The value (`for_each`), or the number of the attempt (`times`).
+        value: Value,
+        /// When this attempt of the scope must be done.
         deadline: Option<Timestamp>,
     },
     /// An execute side failed. To FAILURE.
@@ -82,7 +87,10 @@ pub enum Change {
     /// Skipped, or a failure of its scope that is allowed. To IGNORE.
     Ignored,
     /// Found RUNNING after its conductor died, and it must not run again by itself. To INTERRUPTED.
-    Interrupted,
+    Interrupted {
+        /// What is known of it.
+        failure: Failure,
+    },
     /// Its conductor stopped it in order to hand over; it stays RUNNING and is found so by the next one.
     HandedOver,
     /// A revert side starts, or starts again. To REVERTING.
@@ -109,7 +117,7 @@ pub enum Change {
         /// Who.
         by: Operator,
     },
-    /// A person lets an interrupted execute run again. Goes with the `Started` that follows.
+    /// A person lets an interrupted execute, or a revert that failed, run again. Its start follows.
     Permitted {
         /// Who.
         by: Operator,
@@ -132,7 +140,7 @@ pub enum Change {
         /// What failed.
         failure: Failure,
     },
-    /// The flow changes its state.
+    /// The flow changes its state, or how it ends.
     Flow {
         /// To this one.
         state: FlowState,
@@ -140,6 +148,8 @@ pub enum Change {
         cause: Option<Failure>,
         /// When the whole flow must be done, set when it first starts.
         deadline: Option<Timestamp>,
+        /// A person left something as it is: the flow will end ABANDONED.
+        abandoned: bool,
         /// The person who asked for it, if one did.
         by: Option<Operator>,
     },
@@ -202,8 +212,10 @@ pub struct AtomRow {
     pub since: Timestamp,
     /// What its execute side gave back; for a controller, the current value.
     pub result: Value,
-    /// How it failed, until a retry puts it back.
+    /// How its execute side failed, until a retry puts it back.
     pub failure: Option<Box<Failure>>,
+    /// How its revert side failed last.
+    pub revert_failure: Option<Box<Failure>>,
     /// What a retry controller tried.
     pub history: Option<Box<RetryHistory>>,
 }

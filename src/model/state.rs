@@ -112,10 +112,9 @@ pub fn atom_may_become(from: AtomState, to: AtomState) -> bool {
         Success => matches!(to, Reverting | Retrying),
         Failure => matches!(to, Reverting),
         Reverting => matches!(to, Reverting | Reverted | RevertFailure),
-        Reverted => matches!(to, Pending | Ignore),
+        Reverted | Ignore => matches!(to, Pending | Ignore),
         RevertFailure => matches!(to, Reverting | Reverted | Pending),
-        Ignore => matches!(to, Pending),
-        Interrupted => matches!(to, Running | Reverting | Reverted),
+        Interrupted => matches!(to, Running | Reverting | Reverted | Pending),
         Retrying => matches!(to, Running | Reverting),
     }
 }
@@ -128,8 +127,13 @@ pub fn flow_may_become(from: FlowState, to: FlowState) -> bool {
         Pending => matches!(to, Running | Suspended | Reverting),
         Running => matches!(to, Reverting | Suspended | Success | Stuck),
         Reverting => matches!(to, Suspended | Reverted | Stuck | Abandoned),
-        Suspended => matches!(to, Running | Reverting | Abandoned),
-        Stuck => matches!(to, Running | Reverting | Abandoned),
+        Suspended => {
+            matches!(
+                to,
+                Suspended | Running | Reverting | Success | Reverted | Stuck | Abandoned
+            )
+        }
+        Stuck => matches!(to, Stuck | Running | Reverting | Abandoned),
         Success | Reverted | Abandoned => false,
     }
 }

@@ -1,0 +1,371 @@
+//! Going forward: what becomes ready, what is skipped, what starts.
+
+use std::collections::BTreeSet;
+
+use super::queue::Turn;
+use super::{Command, Mark, Scheduler, Step, is_gate, is_standing};
+use crate::compile::{AtomKind, Binding, Expression, Task, Template};
+use crate::model::{
+    AtomId, AtomState, Change, Failure, FailureKind, IfInterrupted, Phase, ScopeId, SkipDepth,
+    Timestamp, Value, parse_duration,
+};
+
+impl Scheduler {
+    /// `node` counts as done: what waited for it alone is unblocked, through gates.
+    pub(super) fn became_done(&mut self, atom: AtomId) {
+        self.open -= 1;
+        let links = self.links.clone();
+        let mut done = vec![atom];
+        while let Some(node) = done.pop() {
+            for &next in links.after(node) {
+                let blocked = &mut self.blocked[next.index()];
+                *blocked -= 1;
+                if *blocked == 0 {
+                    self.unblocked.push(next);
+                    if is_gate(&self.plan, next) {
+                        done.push(next);
+                    }
+                }
+            }
+        }
+    }
+
+    /// `node` does not count as done any more: what comes after it is blocked, through gates.
+    pub(super) fn became_undone(&mut self, atom: AtomId) {
+        self.open += 1;
+        let links = self.links.clone();
+        let mut undone = vec![atom];
+        while let Some(node) = undone.pop() {
+            for &next in links.after(node) {
+                let blocked = &mut self.blocked[next.index()];
+                *blocked += 1;
+                if *blocked == 1 && is_gate(&self.plan, next) {
+                    undone.push(next);
+                }
+            }
+        }
+    }
+
+    /// Something has nothing before it that is not done: it waits for its turn, if there is anything to do.
+    pub(super) fn look_at(&mut self, node: AtomId) {
+        let asks = match &self.plan.atom(node).kind {
+            AtomKind::Task(_) | AtomKind::Retry(_) => {
+                self.rows[node.index()].state == AtomState::Pending
+            }
+            AtomKind::Start => self.plan.scope(self.plan.atom(node).scope).when.is_some(),
+            AtomKind::End => false,
+        };
+        let mark: &mut Mark = &mut self.marks[node.index()];
+        if asks && !mark.queued {
+            mark.queued = true;
+            self.queue.push_start(&self.plan, node);
+        }
+    }
+
+    /// It is the turn of `atom`: to be reverted, skipped or started, if that still holds.
+    pub(super) fn take_turn(&mut self, step: &mut Step, atom: AtomId, turn: Turn, now: Timestamp) {
+        let index = atom.index();
+        let scope = self.plan.atom(atom).scope;
+        if is_standing(&self.rows[index]) {
+            if !self.may_be_reverted(atom) {
+                self.marks[index].queued = false;
+                self.queue.unpark(scope);
+            } else if self.is_controller(atom) {
+                self.marks[index].queued = false;
+                self.apply(step, atom, Change::Reverting, now);
+                self.apply(step, atom, Change::Reverted { by: None }, now);
+            } else if self.queue.acquire(scope, turn) {
+                self.marks[index].queued = false;
+                self.start_revert(step, atom, now);
+            }
+            return;
+        }
+        let ready = self.rows[index].state == AtomState::Pending
+            && self.blocked[index] == 0
+            && self.unwinding_around(atom).is_none();
+        if !ready {
+            self.marks[index].queued = false;
+            self.queue.unpark(scope);
+            return;
+        }
+        let plan = self.plan.clone();
+        match &plan.atom(atom).kind {
+            AtomKind::Start => {
+                self.marks[index].queued = false;
+                let group = plan.scope(scope);
+                let holds = self.condition(group.when.as_ref(), &group.needs);
+                match holds {
+                    Ok(true) => {}
+                    Ok(false) => self.skip_scope(step, scope, group.skips, now),
+                    Err(mut failure) => {
+                        failure.task.clone_from(&group.name);
+                        self.ask(step, group.parent, failure, now);
+                    }
+                }
+            }
+            AtomKind::End => self.marks[index].queued = false,
+            AtomKind::Retry(_) => {
+                self.marks[index].queued = false;
+                match plan.task(AtomId(atom.0 + 1)) {
+                    Some(task) if self.is_alone(scope) => {
+                        match self.condition(task.when.as_ref(), &task.when_needs) {
+                            Ok(true) => self.run_controller(step, atom, now),
+                            Ok(false) => self.skip_scope(step, scope, task.skips, now),
+                            Err(failure) => {
+                                self.apply(step, atom, Change::Started { until: None }, now);
+                                self.execute_failed(step, atom, failure, now);
+                            }
+                        }
+                    }
+                    Some(_) | None => self.run_controller(step, atom, now),
+                }
+            }
+            AtomKind::Task(task) => {
+                let when = task.when.as_ref().filter(|_| !self.is_alone(scope));
+                match self.condition(when, &task.when_needs) {
+                    Ok(true) => {
+                        if self.queue.acquire(scope, turn) {
+                            self.marks[index].queued = false;
+                            self.start(step, atom, task, false, now);
+                        }
+                        return;
+                    }
+                    Ok(false) => {
+                        self.apply(step, atom, Change::Ignored, now);
+                        self.skip_after(step, atom, scope, task.skips, now);
+                    }
+                    Err(failure) => {
+                        self.apply(step, atom, Change::Started { until: None }, now);
+                        self.execute_failed(step, atom, failure, now);
+                    }
+                }
+                self.marks[index].queued = false;
+                self.queue.unpark(scope);
+            }
+        }
+    }
+
+    /// Whether a condition holds; one that is not there does.
+    fn condition(&self, when: Option<&Expression>, needs: &[Binding]) -> Result<bool, Failure> {
+        let Some(when) = when else {
+            return Ok(true);
+        };
+        when.holds(&self.values(needs)).map_err(|error| {
+            let what = format!("the condition `{}` cannot be evaluated: {error}", when.text);
+            Failure::new(FailureKind::Template, what)
+        })
+    }
+
+    /// Whether a scope is just a task with a retry of its own.
+    pub(super) fn is_alone(&self, scope: ScopeId) -> bool {
+        scope != ScopeId::FLOW && !self.plan.scope(scope).group
+    }
+
+    /// Starts an execute side. Its place in the limits is taken already.
+    pub(super) fn start(
+        &mut self,
+        step: &mut Step,
+        atom: AtomId,
+        task: &Task,
+        interrupted: bool,
+        now: Timestamp,
+    ) {
+        let until = match &task.wait {
+            Some(wait) => match self.wait_until(task, wait, now) {
+                Ok(until) => Some(until),
+                Err(failure) => {
+                    self.apply(step, atom, Change::Started { until: None }, now);
+                    self.took_off(atom);
+                    self.landed(atom);
+                    self.execute_failed(step, atom, failure, now);
+                    return;
+                }
+            },
+            None => None,
+        };
+        self.apply(step, atom, Change::Started { until }, now);
+        self.launch(step, atom, task, interrupted);
+    }
+
+    /// Gives out the command of an atom that is RUNNING.
+    pub(super) fn launch(&mut self, step: &mut Step, atom: AtomId, task: &Task, interrupted: bool) {
+        self.took_off(atom);
+        let row = &self.rows[atom.index()];
+        step.commands.push(Command {
+            atom,
+            attempt: row.attempt,
+            generation: row.generation,
+            phase: Phase::Execute,
+            inputs: self.values(&task.execute.needs),
+            until: row.wake_at,
+            interrupted,
+            result: Value::Null,
+            failure: None,
+            failures: Vec::new(),
+        });
+    }
+
+    fn wait_until(
+        &self,
+        task: &Task,
+        wait: &Template,
+        now: Timestamp,
+    ) -> Result<Timestamp, Failure> {
+        let wrong = |what: String| Failure::new(FailureKind::Template, what);
+        let value = wait
+            .render(&self.values(&task.execute.needs))
+            .map_err(|error| wrong(format!("how long to wait cannot be told: {error}")))?;
+        let Value::String(text) = &value else {
+            return Err(wrong(format!(
+                "`{value}` is neither a duration nor an instant"
+            )));
+        };
+        if let Some(duration) = parse_duration(text) {
+            return Ok(now.plus(duration));
+        }
+        text.parse::<jiff::Timestamp>()
+            .map(|instant| Timestamp(instant.as_millisecond()))
+            .map_err(|_| {
+                wrong(format!(
+                    "`{text}` is neither a duration (10s, 1m30s) nor an instant (2026-11-24T08:00:00Z)"
+                ))
+            })
+    }
+
+    /// Skips all of a scope, and what comes after as far as `depth` says.
+    fn skip_scope(&mut self, step: &mut Step, scope: ScopeId, depth: SkipDepth, now: Timestamp) {
+        let plan = self.plan.clone();
+        let scope = plan.scope(scope);
+        for id in scope.first.0..scope.end.0 {
+            self.skip(step, AtomId(id), now);
+        }
+        let parent = scope.parent.unwrap_or(ScopeId::FLOW);
+        let last = AtomId(scope.end.0 - 1);
+        self.skip_after(step, last, parent, depth, now);
+    }
+
+    fn skip(&mut self, step: &mut Step, node: AtomId, now: Timestamp) {
+        if !is_gate(&self.plan, node) && self.rows[node.index()].state == AtomState::Pending {
+            self.apply(step, node, Change::Ignored, now);
+        }
+    }
+
+    /// Skips what comes after a skipped task or scope that ends with `last`, which stands in `scope`.
+    fn skip_after(
+        &mut self,
+        step: &mut Step,
+        last: AtomId,
+        scope: ScopeId,
+        depth: SkipDepth,
+        now: Timestamp,
+    ) {
+        let (plan, links) = (self.plan.clone(), self.links.clone());
+        let within = match depth {
+            SkipDepth::Task => return,
+            SkipDepth::Neighbors => {
+                for &next in links.after(last) {
+                    let beside = plan.atom(next).scope;
+                    match &plan.atom(next).kind {
+                        AtomKind::Task(_) => self.skip(step, next, now),
+                        AtomKind::Retry(_) if !plan.scope(beside).group => {
+                            let range = plan.scope(beside);
+                            for id in range.first.0..range.end.0 {
+                                self.skip(step, AtomId(id), now);
+                            }
+                        }
+                        AtomKind::Retry(_) | AtomKind::Start | AtomKind::End => {}
+                    }
+                }
+                return;
+            }
+            SkipDepth::Flow => {
+                let group = self.group_around(scope);
+                plan.scope(group).first.0..plan.scope(group).end.0
+            }
+            SkipDepth::All => 0..plan.atoms.len() as u32,
+        };
+        let mut seen: BTreeSet<AtomId> = BTreeSet::new();
+        let mut open = vec![last];
+        while let Some(node) = open.pop() {
+            for &next in links.after(node) {
+                if within.contains(&next.0) && seen.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+        for next in seen {
+            self.skip(step, next, now);
+        }
+    }
+
+    /// The innermost group (or the flow) that `scope` is or stands in.
+    fn group_around(&self, mut scope: ScopeId) -> ScopeId {
+        while let Some(parent) = self.plan.scope(scope).parent
+            && !self.plan.scope(scope).group
+        {
+            scope = parent;
+        }
+        scope
+    }
+
+    /// Decides about an atom that its last conductor left in the middle of something.
+    pub(super) fn adopt(&mut self, step: &mut Step, atom: AtomId, now: Timestamp) {
+        let index = atom.index();
+        let plan = self.plan.clone();
+        let scope = plan.atom(atom).scope;
+        let task = plan.task(atom);
+        let row = &self.rows[index];
+        if row.state == AtomState::Reverting {
+            self.queue.occupy(scope);
+            self.start_revert(step, atom, now);
+            return;
+        }
+        if !self.marks[index].orphan || self.unwinding_around(atom).is_some() {
+            return;
+        }
+        self.marks[index].orphan = false;
+        match (row.state, task) {
+            (AtomState::Running, Some(task)) if row.wake_at.is_some() => {
+                self.queue.occupy(scope);
+                self.launch(step, atom, task, false);
+            }
+            (AtomState::Running, Some(task)) => match task.if_interrupted {
+                IfInterrupted::Rerun => {
+                    self.queue.occupy(scope);
+                    self.start(step, atom, task, true, now);
+                }
+                IfInterrupted::Revert => {
+                    let failure = self.lost(atom);
+                    self.execute_failed(step, atom, failure, now);
+                }
+                IfInterrupted::Pause => {
+                    let failure = self.lost(atom);
+                    self.apply(step, atom, Change::Interrupted { failure }, now);
+                }
+            },
+            (AtomState::Running, None) => self.run_controller(step, atom, now),
+            (AtomState::Retrying, _) => {
+                self.reset_scope(step, atom, now);
+                self.run_controller(step, atom, now);
+            }
+            (AtomState::Failure, _) => {
+                let from = match task {
+                    Some(_) => Some(scope),
+                    None => plan.scope(scope).parent,
+                };
+                if let Some(failure) = row.failure.as_deref().cloned() {
+                    self.ask(step, from, failure, now);
+                }
+            }
+            (_, _) => {}
+        }
+    }
+
+    fn lost(&self, atom: AtomId) -> Failure {
+        let what = "its conductor ended while it ran, and it is not to run again by itself";
+        let mut failure = Failure::new(FailureKind::Interrupted, what);
+        failure.task.clone_from(&self.plan.atom(atom).name);
+        failure.attempt = self.rows[atom.index()].attempt;
+        failure
+    }
+}

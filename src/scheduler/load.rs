@@ -1,0 +1,217 @@
+//! From a plan and a checkpoint to a scheduler, and what is done first.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
+
+use super::links::Links;
+use super::queue::Queue;
+use super::unwind::Behind;
+use super::{
+    CorruptCheckpoint, Mark, Scheduler, Step, Timer, is_done, is_gate, is_standing, is_undecided,
+};
+use crate::compile::Plan;
+use crate::model::{
+    AtomId, AtomRow, AtomState, Change, Checkpoint, FlowState, Intention, Timestamp,
+};
+
+impl Scheduler {
+    /// A scheduler that goes on where `checkpoint` left off. `seed` feeds the jitter of delays. The first event must be
+    /// `Event::Resumed`.
+    ///
+    /// # Errors
+    /// The checkpoint does not fit the plan.
+    pub fn new(
+        plan: Arc<Plan>,
+        checkpoint: Checkpoint,
+        seed: u64,
+    ) -> Result<Self, CorruptCheckpoint> {
+        let links = Arc::new(Links::new(&plan));
+        let count = plan.atoms.len();
+        let nodes = || (0..count as u32).map(AtomId);
+        let mut scheduler = Self {
+            seed,
+            flow: checkpoint.flow,
+            rows: vec![AtomRow::default(); count],
+            blocked: nodes().map(|n| links.before(n).len() as u32).collect(),
+            open: nodes().filter(|n| !is_gate(&plan, *n)).count(),
+            touched: BTreeSet::new(),
+            failed: BTreeSet::new(),
+            undecided: BTreeSet::new(),
+            unwinding: BTreeMap::new(),
+            behind: vec![Behind::default(); count],
+            stamps: 0,
+            timers: BinaryHeap::new(),
+            marks: vec![Mark::default(); count],
+            in_flight: 0,
+            queue: Queue::new(&plan),
+            unblocked: Vec::new(),
+            stirred: Vec::new(),
+            orphans: Vec::new(),
+            held: false,
+            stalled: false,
+            links,
+            plan,
+        };
+        for (atom, row) in checkpoint.atoms {
+            scheduler.check_row(atom, &row)?;
+            scheduler.rows[atom.index()] = row;
+        }
+        scheduler.derive();
+        scheduler.check_order()?;
+        Ok(scheduler)
+    }
+
+    /// Computes all that follows from the rows.
+    fn derive(&mut self) {
+        self.pass_open_gates();
+        for at in 0..self.rows.len() {
+            let atom = AtomId(at as u32);
+            let row = &self.rows[at];
+            if row.state != AtomState::Pending {
+                self.touched.insert(atom);
+            }
+            if row.failure.is_some() {
+                self.failed.insert(atom);
+            }
+            if is_undecided(row) {
+                self.undecided.insert(atom);
+            }
+            if let Some(at) = row.wake_at {
+                let controller = self.is_controller(atom);
+                if controller || row.state == AtomState::Reverting {
+                    self.timers.push(Reverse((at, Timer::Atom(atom))));
+                }
+            }
+            let waits = row.wake_at.is_some();
+            let orphan = match row.state {
+                AtomState::Running => true,
+                AtomState::Reverting | AtomState::Retrying => !waits,
+                AtomState::Failure => row.intention != Intention::Ignore,
+                AtomState::Pending
+                | AtomState::Success
+                | AtomState::Reverted
+                | AtomState::RevertFailure
+                | AtomState::Ignore
+                | AtomState::Interrupted => false,
+            };
+            if orphan {
+                self.marks[at].orphan = true;
+                self.orphans.push(atom);
+            }
+            if is_done(row) {
+                self.became_done(atom);
+            }
+        }
+        self.orphans.reverse();
+        self.unblocked.clear();
+        if let Some(deadline) = self.flow.deadline {
+            self.timers.push(Reverse((deadline, Timer::Flow)));
+        }
+        self.stalled = self.flow.state == FlowState::Stuck && self.undecided.is_empty();
+        self.find_unwindings();
+    }
+
+    /// Gates that nothing stands before are passed from the beginning.
+    fn pass_open_gates(&mut self) {
+        let links = self.links.clone();
+        let open = |gate: &AtomId| is_gate(&self.plan, *gate) && self.blocked[gate.index()] == 0;
+        let mut passed: Vec<AtomId> = (0..self.rows.len() as u32)
+            .map(AtomId)
+            .filter(open)
+            .collect();
+        while let Some(node) = passed.pop() {
+            for &next in links.after(node) {
+                self.blocked[next.index()] -= 1;
+                if self.blocked[next.index()] == 0 && is_gate(&self.plan, next) {
+                    passed.push(next);
+                }
+            }
+        }
+    }
+
+    /// The flow is taken up: it starts, or goes on.
+    pub(super) fn resumed(&mut self, step: &mut Step, now: Timestamp) {
+        if self.flow.state == FlowState::Pending {
+            let deadline = self.plan.timeout.map(|timeout| now.plus(timeout));
+            let change = Change::Flow {
+                state: FlowState::Running,
+                cause: None,
+                deadline,
+                abandoned: false,
+                by: None,
+            };
+            self.apply_flow(step, change, now);
+            if let Some(at) = deadline {
+                self.timers.push(Reverse((at, Timer::Flow)));
+            }
+        }
+        for at in (0..self.rows.len()).rev() {
+            if self.blocked[at] == 0 {
+                self.unblocked.push(AtomId(at as u32));
+            }
+        }
+    }
+
+    fn check_row(&self, atom: AtomId, row: &AtomRow) -> Result<(), CorruptCheckpoint> {
+        if atom.index() >= self.rows.len() {
+            let what = format!("the plan has {} atoms", self.rows.len());
+            return Err(self.unfit(atom, &what));
+        }
+        if is_gate(&self.plan, atom) {
+            return Err(self.unfit(atom, "a gate has no row"));
+        }
+        let controller = self.is_controller(atom);
+        let fits = match row.state {
+            AtomState::Retrying => controller,
+            AtomState::RevertFailure | AtomState::Interrupted => !controller,
+            AtomState::Pending
+            | AtomState::Running
+            | AtomState::Success
+            | AtomState::Failure
+            | AtomState::Reverting
+            | AtomState::Reverted
+            | AtomState::Ignore => true,
+        };
+        if !fits {
+            let what = if controller {
+                "a retry controller"
+            } else {
+                "a task"
+            };
+            return Err(self.unfit(atom, &format!("{what} is never {}", row.state)));
+        }
+        if row.history.is_some() && !controller {
+            return Err(self.unfit(atom, "a task has no retry history"));
+        }
+        Ok(())
+    }
+
+    /// What has started must have nothing before it that is not done.
+    fn check_order(&self) -> Result<(), CorruptCheckpoint> {
+        for atom in &self.touched {
+            let row = &self.rows[atom.index()];
+            if is_standing(row) && self.blocked[atom.index()] > 0 {
+                let before = self.links.before(*atom).iter().find_map(|before| {
+                    let row = &self.rows[before.index()];
+                    (!is_gate(&self.plan, *before) && !is_done(row)).then(|| {
+                        format!(
+                            "`{}`, which comes before it, is {}",
+                            self.plan.atom(*before).name,
+                            row.state
+                        )
+                    })
+                });
+                let before = before.unwrap_or_else(|| "something before it is not done".to_owned());
+                return Err(self.unfit(*atom, &format!("it is {}, but {before}", row.state)));
+            }
+        }
+        if self.flow.state == FlowState::Success && self.open > 0 {
+            return Err(CorruptCheckpoint(format!(
+                "the flow is SUCCESS, but {} of its atoms are not done",
+                self.open
+            )));
+        }
+        Ok(())
+    }
+}
