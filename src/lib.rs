@@ -6,6 +6,7 @@
 
 pub mod boards;
 pub mod compile;
+pub mod conductor;
 pub mod engine;
 pub mod model;
 pub mod ports;

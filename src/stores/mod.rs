@@ -29,6 +29,7 @@ fn stalled(why: &str, at: Timestamp) -> Record {
             state: FlowState::Stuck,
             cause: Some(Failure::new(FailureKind::Other, why)),
             deadline: None,
+            abandoned: false,
             by: None,
         },
         at,
