@@ -7,6 +7,7 @@
 pub mod boards;
 pub mod cli;
 pub mod compile;
+pub mod conductor;
 pub mod engine;
 pub mod model;
 pub mod ports;

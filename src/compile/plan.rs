@@ -105,6 +105,8 @@ pub struct Action {
     pub kind: String,
     /// Its parameters: a mapping; `env` and `dir` are in it for kinds that run processes.
     pub params: Template,
+    /// What must hold of its result: an expression over it.
+    pub check: Option<Expression>,
     /// The names that the parameters and expressions need.
     pub needs: Vec<Binding>,
 }

@@ -31,6 +31,7 @@ fn stalled(why: &str, at: Timestamp) -> (Failure, Record) {
             state: FlowState::Stuck,
             cause: Some(cause.clone()),
             deadline: None,
+            abandoned: false,
             by: None,
         },
         at,

@@ -3,8 +3,10 @@
 
 mod cli;
 mod conformance;
+mod engine;
 mod layers;
 mod play;
 mod process;
 mod properties;
+mod stage;
 mod suite;
