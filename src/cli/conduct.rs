@@ -57,6 +57,7 @@ async fn conduct(config: &Config, arguments: &ConductorArguments) -> Result {
         backend.board,
         kinds(&settings.id),
         Arc::new(SystemClock),
+        None,
     );
     let running = conductor.run(until, stop.clone());
     tokio::pin!(running);

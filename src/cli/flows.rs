@@ -9,10 +9,7 @@ use std::path::{Path, PathBuf};
 use super::report::{Error, Result};
 use super::words;
 use crate::model::{Bundle, SourceFile};
-use crate::syntax::did_you_mean;
-
-/// No flow is larger than this: 1 MiB. Read before anything else is done with a file.
-pub const MAX_BYTES: u64 = 1 << 20;
+use crate::syntax::{MAX_SOURCE_BYTES, did_you_mean, read_source};
 
 /// The flows that come with the program, by name.
 const EMBEDDED: [(&str, &str); 2] = [
@@ -95,7 +92,10 @@ impl Flows {
                     .iter()
                     .find(|(name, _)| *name == known.name)
                     .map_or("", |(_, text)| text);
-                Ok(bundle(format!("{}.flow.yaml", known.name), text.to_owned()))
+                Ok(bundle(SourceFile {
+                    path: format!("{}.flow.yaml", known.name),
+                    text: text.to_owned(),
+                }))
             }
         }
     }
@@ -135,37 +135,21 @@ impl Flows {
                 None => said,
             });
         }
-        if about.len() > MAX_BYTES {
-            return Err(too_large(&refuse, about.len()));
-        }
         let mut bytes = Vec::new();
-        file.take(MAX_BYTES + 1)
+        file.take(MAX_SOURCE_BYTES as u64 + 1)
             .read_to_end(&mut bytes)
             .map_err(unreadable)?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(too_large(&refuse, bytes.len() as u64));
+        match read_source(name.to_string(), &bytes) {
+            Ok(file) => Ok(bundle(file)),
+            Err(problem) => Err(Error::Flow {
+                bundle: Bundle {
+                    version: 1,
+                    files: Vec::new(),
+                },
+                problems: vec![problem],
+            }),
         }
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..at]
-                .iter()
-                .filter(|b| **b == b'\n')
-                .count()
-                + 1;
-            refuse(format!("is not text: line {line} (byte {at}) is not UTF-8"))
-                .help("save it as UTF-8; a flow is YAML text")
-        })?;
-        Ok(bundle(path.display().to_string(), text))
     }
-}
-
-fn too_large(refuse: &dyn Fn(String) -> Error, bytes: u64) -> Error {
-    refuse(format!(
-        "is too large: {} MiB, the limit is {} MiB",
-        bytes.div_ceil(1 << 20),
-        MAX_BYTES >> 20
-    ))
-    .help("a flow holds what is to be done; let its tasks read data from files of their own")
 }
 
 fn missing(path: &Path) -> Error {
@@ -219,9 +203,9 @@ fn names_in(folder: &Path) -> Vec<Known> {
     known
 }
 
-fn bundle(path: String, text: String) -> Bundle {
+fn bundle(file: SourceFile) -> Bundle {
     Bundle {
         version: 1,
-        files: vec![SourceFile { path, text }],
+        files: vec![file],
     }
 }

@@ -8,10 +8,12 @@ use std::fs;
 use clap::{Arg, ArgMatches, Args, Command};
 use indexmap::IndexMap;
 
-use super::flows::MAX_BYTES;
 use super::report::{Error, Result};
 use crate::compile::Input;
 use crate::model::{Declared, SecretSource, Spanned, Type, Value};
+
+/// No value is read from a larger file: 1 MiB.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Options that give values to a flow's store.
 #[derive(Debug, Clone, Default, Args)]

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::diagnostics;
+use crate::conductor::ConductorError;
 use crate::model::Bundle;
 use crate::ports::{BoardError, StoreError};
 use crate::syntax::Problem;
@@ -147,6 +148,14 @@ impl From<StoreError> for Error {
                 said.help("upgrade jobrunner, or use another store with `--store`")
             }
             StoreError::Corrupt(_) => said,
+        }
+    }
+}
+
+impl From<ConductorError> for Error {
+    fn from(error: ConductorError) -> Self {
+        match error {
+            ConductorError::Store(error) => error.into(),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::report::{Error, Result};
 use super::source::{Source, kinds};
 use super::watch::Watch;
 use super::{Given, block_on, follow, job, post, report};
-use crate::conductor::{Conductor, Stop, Until};
+use crate::conductor::{Conductor, Stop};
 use crate::engine::Observer;
 use crate::model::{Checkpoint, Duration, JobId, Operator};
 use crate::ports::{Clock, Request, SystemClock};
@@ -120,13 +120,13 @@ async fn here(
         Arc::clone(&backend.board),
         kinds(&settings.id),
         Arc::new(SystemClock),
-    )
-    .observed_by(Arc::clone(&watch) as Arc<dyn Observer>);
+        Some(Arc::clone(&watch) as Arc<dyn Observer>),
+    );
     let stop = Stop::new();
     let mut signals = Signals::new()?;
     let mut cancelled = false;
     {
-        let running = conductor.run(Until::Job(id), stop.clone());
+        let running = conductor.run_job(id, stop.clone());
         tokio::pin!(running);
         loop {
             tokio::select! {

@@ -54,7 +54,8 @@ impl Source {
     /// All that is wrong with it.
     pub fn parse(bundle: Bundle) -> Result<Self> {
         let kinds = schemas();
-        match syntax::parse(&bundle, kinds.schemas()) {
+        let names: Vec<&str> = kinds.schemas().map(|kind| kind.name).collect();
+        match syntax::parse(&bundle, &names) {
             (Some(declaration), problems) if !has_errors(&problems) => Ok(Self {
                 bundle,
                 declaration,
@@ -86,7 +87,8 @@ impl Source {
 #[must_use]
 pub fn check(bundle: &Bundle) -> (Option<Plan>, Vec<Problem>) {
     let kinds = schemas();
-    let (declaration, mut problems) = syntax::parse(bundle, kinds.schemas());
+    let names: Vec<&str> = kinds.schemas().map(|kind| kind.name).collect();
+    let (declaration, mut problems) = syntax::parse(bundle, &names);
     let plan = declaration.and_then(|declaration| {
         let (plan, more) = compile::compile(&declaration, kinds.schemas());
         problems.extend(more);

@@ -30,7 +30,10 @@ pub(super) fn of_attempt(
         Phase::Execute => {}
         Phase::Revert => {
             names.insert("result".to_owned(), command.result.clone());
-            let failure = command.failure.as_ref().map_or(Value::Null, Failure::to_value);
+            let failure = command
+                .failure
+                .as_ref()
+                .map_or(Value::Null, Failure::to_value);
             names.insert("failure".to_owned(), failure);
         }
     }
