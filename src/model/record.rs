@@ -145,13 +145,13 @@ pub enum Change {
         /// To this one.
         state: FlowState,
         /// What made it revert, when that is what it begins to do.
-        cause: Option<Failure>,
+        cause: Option<Box<Failure>>,
         /// When the whole flow must be done, set when it first starts.
         deadline: Option<Timestamp>,
         /// A person left something as it is: the flow will end ABANDONED.
         abandoned: bool,
         /// The person who asked for it, if one did.
-        by: Option<Operator>,
+        by: Option<Box<Operator>>,
     },
 }
 

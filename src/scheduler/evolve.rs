@@ -181,7 +181,7 @@ pub fn evolve_flow(row: &mut FlowRow, change: &Change, at: Timestamp) -> Result<
     row.reverting |= cause.is_some() || *state == FlowState::Reverting;
     row.abandoned |= *abandoned;
     if cause.is_some() {
-        row.cause.clone_from(cause);
+        row.cause = cause.as_deref().cloned();
     }
     if deadline.is_some() {
         row.deadline = *deadline;

@@ -199,9 +199,7 @@ impl Scheduler {
             inputs: self.values(&task.execute.needs),
             until: row.wake_at,
             interrupted,
-            result: Value::Null,
-            failure: None,
-            failures: Vec::new(),
+            undo: None,
         });
     }
 

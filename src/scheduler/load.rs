@@ -146,7 +146,7 @@ impl Scheduler {
                 self.timers.push(Reverse((at, Timer::Flow)));
             }
         }
-        for at in (0..self.rows.len()).rev() {
+        for at in 0..self.rows.len() {
             if self.blocked[at] == 0 {
                 self.unblocked.push(AtomId(at as u32));
             }
@@ -213,5 +213,33 @@ impl Scheduler {
             )));
         }
         Ok(())
+    }
+}
+
+impl Scheduler {
+    /// Compares all that is kept along the way with what follows from the rows: for tests of the scheduler itself.
+    ///
+    /// # Errors
+    /// What differs.
+    #[doc(hidden)]
+    pub fn audit(&self) -> Result<(), String> {
+        let fresh = Self::new(self.plan.clone(), self.checkpoint(), self.seed)
+            .map_err(|error| error.to_string())?;
+        let same = [
+            ("blocked", fresh.blocked == self.blocked),
+            ("open", fresh.open == self.open),
+            ("touched", fresh.touched == self.touched),
+            ("failed", fresh.failed == self.failed),
+            ("undecided", fresh.undecided == self.undecided),
+            (
+                "unwinding",
+                fresh.unwinding.keys().eq(self.unwinding.keys()),
+            ),
+            ("stalled", fresh.stalled == self.stalled),
+        ];
+        match same.iter().find(|(_, same)| !same) {
+            Some((what, _)) => Err(format!("`{what}` is not what follows from the rows")),
+            None => Ok(()),
+        }
     }
 }

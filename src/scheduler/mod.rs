@@ -90,15 +90,22 @@ pub struct Command {
     pub until: Option<Timestamp>,
     /// An earlier start of the same attempt may have been cut off.
     pub interrupted: bool,
-    /// For a revert: what the execute side gave back, and its own failure or what made the scope unwind.
+    /// What a revert is told besides.
+    pub undo: Option<Box<Undo>>,
+}
+
+/// What a revert side is told of what it undoes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Undo {
+    /// What the execute side gave back; null if nothing.
     pub result: Value,
-    /// For a revert: see `result`.
+    /// Its own failure, or what made its scope unwind.
     pub failure: Option<Failure>,
-    /// For a revert: the failures that still stand, in file order; the first [`Command::FAILURES`] of them.
+    /// The failures that still stand, in file order; the first [`Undo::FAILURES`] of them.
     pub failures: Vec<Failure>,
 }
 
-impl Command {
+impl Undo {
     /// At most so many failures go with a revert, so that many failures and many reverts do not multiply.
     pub const FAILURES: usize = 32;
 }
@@ -366,10 +373,10 @@ impl Scheduler {
     ) {
         let change = Change::Flow {
             state,
-            cause,
+            cause: cause.map(Box::new),
             deadline: None,
             abandoned: false,
-            by,
+            by: by.map(Box::new),
         };
         self.apply_flow(step, change, now);
     }
@@ -377,7 +384,7 @@ impl Scheduler {
     /// Does all that follows from what has changed, until nothing more does.
     fn settle(&mut self, step: &mut Step, now: Timestamp) {
         loop {
-            while let Some(node) = self.unblocked.pop() {
+            for node in std::mem::take(&mut self.unblocked) {
                 self.look_at(node);
             }
             if self.may_start() {

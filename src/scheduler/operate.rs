@@ -90,7 +90,7 @@ impl Scheduler {
                         cause: None,
                         deadline: None,
                         abandoned: true,
-                        by: Some(by),
+                        by: Some(Box::new(by)),
                     };
                     self.apply_flow(step, change, now);
                     self.ask_for_interrupted(step, atom, interrupted, failure, now);

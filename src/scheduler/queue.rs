@@ -1,18 +1,56 @@
 //! What is ready to start, in which order, and how many of it may run at once.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use crate::compile::{AtomKind, Plan};
 use crate::model::{AtomId, ScopeId};
 
-/// The order in which ready atoms start: reverts first, the last in the file first; then controllers and
-/// gates, which cost nothing; then tasks by priority, in file order.
+/// A place in the queue, kept while there is no room. Reverts come first, the last in the file before others; then
+/// controllers and gates, which cost nothing; then tasks by priority, in file order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    class: u8,
+pub(super) struct Turn {
+    lane: u8,
     place: u32,
-    atom: AtomId,
+}
+
+/// The lanes: reverts, controllers and gates, and the five priorities.
+const LANES: usize = 7;
+
+impl Turn {
+    fn atom(self) -> AtomId {
+        match self.lane {
+            0 => AtomId(u32::MAX - self.place),
+            _ => AtomId(self.place),
+        }
+    }
+}
+
+/// Turns of one lane. Most come in order, and those cost the same however many there are.
+#[derive(Debug, Clone, Default)]
+struct Lane {
+    in_order: VecDeque<u32>,
+    others: BinaryHeap<Reverse<u32>>,
+}
+
+impl Lane {
+    fn push(&mut self, place: u32) {
+        if self.in_order.back().is_none_or(|last| *last < place) {
+            self.in_order.push_back(place);
+        } else {
+            self.others.push(Reverse(place));
+        }
+    }
+
+    fn pop(&mut self) -> Option<u32> {
+        match (self.in_order.front(), self.others.peek()) {
+            (Some(first), Some(Reverse(other))) if other < first => {
+                self.others.pop().map(|Reverse(place)| place)
+            }
+            (Some(_), _) => self.in_order.pop_front(),
+            (None, _) => self.others.pop().map(|Reverse(place)| place),
+        }
+    }
 }
 
 /// The scopes with a `max_parallel`, as a tree of counters.
@@ -22,13 +60,13 @@ struct Slots {
     running: u32,
     parent: Option<usize>,
     /// What is ready, but for which there is no room here.
-    parked: BinaryHeap<Reverse<Rank>>,
+    parked: BinaryHeap<Reverse<Turn>>,
 }
 
 /// The ready queue.
 #[derive(Debug, Clone)]
 pub(super) struct Queue {
-    ready: BinaryHeap<Reverse<Rank>>,
+    ready: [Lane; LANES],
     slots: Vec<Slots>,
     /// For each scope the nearest one with a limit, itself included.
     limited_by: Vec<Option<usize>>,
@@ -54,7 +92,7 @@ impl Queue {
             });
         }
         Self {
-            ready: BinaryHeap::new(),
+            ready: Default::default(),
             slots,
             limited_by,
         }
@@ -62,31 +100,34 @@ impl Queue {
 
     /// Adds an atom that is to be executed.
     pub(super) fn push_start(&mut self, plan: &Plan, atom: AtomId) {
-        let class = match &plan.atom(atom).kind {
+        let lane = match &plan.atom(atom).kind {
             AtomKind::Retry(_) | AtomKind::Start | AtomKind::End => 1,
             AtomKind::Task(task) => 2 + task.priority as u8,
         };
-        self.ready.push(Reverse(Rank {
-            class,
-            place: atom.0,
-            atom,
-        }));
+        let place = atom.0;
+        self.push(Turn { lane, place });
     }
 
     /// Adds an atom that is to be reverted.
     pub(super) fn push_revert(&mut self, atom: AtomId) {
-        self.ready.push(Reverse(Rank {
-            class: 0,
-            place: u32::MAX - atom.0,
-            atom,
-        }));
+        let place = u32::MAX - atom.0;
+        self.push(Turn { lane: 0, place });
+    }
+
+    fn push(&mut self, turn: Turn) {
+        self.ready[usize::from(turn.lane)].push(turn.place);
     }
 
     /// The first of the queue.
     pub(super) fn pop(&mut self) -> Option<(AtomId, Turn)> {
-        self.ready
-            .pop()
-            .map(|Reverse(rank)| (rank.atom, Turn(rank)))
+        (0u8..).zip(&mut self.ready).find_map(|(number, lane)| {
+            let place = lane.pop()?;
+            let turn = Turn {
+                lane: number,
+                place,
+            };
+            Some((turn.atom(), turn))
+        })
     }
 
     /// Takes a place in every limit around `scope`, or parks `turn` until there is one.
@@ -100,7 +141,7 @@ impl Queue {
             at = self.slots[index].parent;
         }
         if let Some(index) = full {
-            self.slots[index].parked.push(Reverse(turn.0));
+            self.slots[index].parked.push(Reverse(turn));
             return false;
         }
         self.occupy(scope);
@@ -132,32 +173,26 @@ impl Queue {
         while let Some(index) = at {
             let slot = &mut self.slots[index];
             if slot.running < slot.limit
-                && let Some(turn) = slot.parked.pop()
+                && let Some(Reverse(turn)) = slot.parked.pop()
             {
-                self.ready.push(turn);
+                self.ready[usize::from(turn.lane)].push(turn.place);
             }
             at = self.slots[index].parent;
         }
     }
 }
 
-/// A place in the queue, kept while there is no room.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Turn(Rank);
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn reverts_come_first_and_the_last_in_the_file_before_others() {
-        let rank = |class, place| Rank {
-            class,
-            place,
-            atom: AtomId(0),
-        };
-        assert!(rank(0, u32::MAX - 9) < rank(0, u32::MAX - 3));
-        assert!(rank(0, u32::MAX) < rank(1, 0));
-        assert!(rank(2, 7) < rank(3, 1));
+    fn a_lane_gives_back_in_order_what_came_in_any_order() {
+        let mut lane = Lane::default();
+        for place in [3, 5, 4, 9, 1, 9, 7] {
+            lane.push(place);
+        }
+        let all: Vec<u32> = std::iter::from_fn(|| lane.pop()).collect();
+        assert_eq!(all, [1, 3, 4, 5, 7, 9, 9]);
     }
 }

@@ -1,6 +1,6 @@
 //! Going backward: a scope, or the whole flow, is undone in the reverse of the order in which it was done.
 
-use super::{Command, Mark, Scheduler, Step, Timer, is_gate, is_standing};
+use super::{Command, Mark, Scheduler, Step, Timer, Undo, is_gate, is_standing};
 use crate::compile::AtomKind;
 use crate::model::{
     AtomId, AtomState, Change, Failure, FlowState, Intention, Operator, Phase, ScopeId, Timestamp,
@@ -191,7 +191,7 @@ impl Scheduler {
             unwinding.standing = Some(standing.len());
             unwinding.stamp = stamp;
         }
-        for &atom in &standing {
+        for &atom in standing.iter().rev() {
             self.line_up(atom, stamp);
         }
         if standing.is_empty() {
@@ -284,14 +284,16 @@ impl Scheduler {
             inputs,
             until: None,
             interrupted,
-            result: row.result.clone(),
-            failure: row.failure.as_deref().cloned().or_else(|| self.cause(atom)),
-            failures: self
-                .failed
-                .iter()
-                .filter_map(|id| self.rows[id.index()].failure.as_deref().cloned())
-                .take(Command::FAILURES)
-                .collect(),
+            undo: Some(Box::new(Undo {
+                result: row.result.clone(),
+                failure: row.failure.as_deref().cloned().or_else(|| self.cause(atom)),
+                failures: self
+                    .failed
+                    .iter()
+                    .filter_map(|id| self.rows[id.index()].failure.as_deref().cloned())
+                    .take(Undo::FAILURES)
+                    .collect(),
+            })),
         });
     }
 

@@ -198,7 +198,7 @@ impl Store for MemoryStore {
         let record = super::stalled(why, at);
         if let Change::Flow { state, cause, .. } = &record.change {
             row.flow.state = *state;
-            row.flow.cause = cause.clone();
+            row.flow.cause = cause.as_deref().cloned();
             row.flow.since = at;
         }
         row.claims = 0;

@@ -27,7 +27,7 @@ fn stalled(why: &str, at: Timestamp) -> Record {
         subject: Subject::Flow,
         change: Change::Flow {
             state: FlowState::Stuck,
-            cause: Some(Failure::new(FailureKind::Other, why)),
+            cause: Some(Box::new(Failure::new(FailureKind::Other, why))),
             deadline: None,
             abandoned: false,
             by: None,
