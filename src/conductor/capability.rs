@@ -201,9 +201,7 @@ fn port_is_free(port: u16) -> bool {
         match bound {
             Ok(()) => true,
             // Without IPv6 there is nobody to be in the way.
-            Err(error) => {
-                address.is_ipv6() && error.kind() != std::io::ErrorKind::AddrInUse
-            }
+            Err(error) => address.is_ipv6() && error.kind() != std::io::ErrorKind::AddrInUse,
         }
     };
     port != 0
@@ -241,7 +239,11 @@ mod tests {
         let mut settings = Settings::new(Some("test".to_owned()), 1);
         settings.host = "anvil".to_owned();
         settings.labels.insert("fast".to_owned());
-        let own = [("yes", "exit 0"), ("no", "exit 1"), ("is_two", r#"test "$1" = 2"#)];
+        let own = [
+            ("yes", "exit 0"),
+            ("no", "exit 1"),
+            ("is_two", r#"test "$1" = 2"#),
+        ];
         let own = own.map(|(name, command)| (name.to_owned(), command.to_owned()));
         settings.capabilities.extend(own);
         Capabilities::new(&settings, Arc::new(SystemClock))

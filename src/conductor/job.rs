@@ -187,15 +187,17 @@ impl Job<'_> {
         };
         let (seq, asked) = (loaded.job.seq, loaded.requests);
         drop(loaded.checkpoint);
-        Ok(match drive(Arc::new(context), scheduler, seq, asked, orders).await {
-            Driven::AtRest { flow, provided } => Ended::AtRest { flow, provided },
-            Driven::HandedOver => Ended::HandedOver,
-            Driven::Lost(loss) => Ended::Lost(loss),
-            Driven::Corrupt(why) => {
-                let why = format!("corrupt checkpoint: {why}");
-                return self.stall(why, None).await;
-            }
-        })
+        Ok(
+            match drive(Arc::new(context), scheduler, seq, asked, orders).await {
+                Driven::AtRest { flow, provided } => Ended::AtRest { flow, provided },
+                Driven::HandedOver => Ended::HandedOver,
+                Driven::Lost(loss) => Ended::Lost(loss),
+                Driven::Corrupt(why) => {
+                    let why = format!("corrupt checkpoint: {why}");
+                    return self.stall(why, None).await;
+                }
+            },
+        )
     }
 
     /// Marks the job STUCK without touching its atoms. Requests that it cannot carry out are answered, so that it
@@ -217,7 +219,10 @@ impl Job<'_> {
             }
         }
         let who = &shared.settings.id;
-        shared.store.stall(self.id, who, self.epoch, &why, now).await?;
+        shared
+            .store
+            .stall(self.id, who, self.epoch, &why, now)
+            .await?;
         Ok(Ended::Stalled { why })
     }
 
@@ -273,7 +278,9 @@ impl Job<'_> {
 
     async fn disown(&self) {
         let shared = self.shared;
-        let disowned = shared.store.disown(self.id, &shared.settings.id, self.epoch);
+        let disowned = shared
+            .store
+            .disown(self.id, &shared.settings.id, self.epoch);
         if let Err(error) = disowned.await {
             // Whoever claims it next does not mind.
             shared.store_outage.failed(&error);

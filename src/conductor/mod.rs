@@ -21,8 +21,8 @@ pub use capability::{BUILT_IN, Capabilities};
 pub use job::Ended;
 pub use settings::{SHORTEST_LEASE, Settings};
 
-pub use crate::engine::{Loss, Observer, Stop};
 use crate::engine::Writer;
+pub use crate::engine::{Loss, Observer, Stop};
 use crate::model::JobId;
 use crate::ports::{Claim, Clock, JobBoard, Kinds, Store, StoreError};
 use inbox::Inbox;
@@ -140,11 +140,8 @@ impl Conductor {
     fn start(&self) -> (Writer, JoinSet<()>) {
         let shared = &self.shared;
         let patience = shared.settings.lease_ttl - shared.settings.margin;
-        let (writer, writing) = Writer::new(
-            Arc::clone(&shared.store),
-            shared.observer.clone(),
-            patience,
-        );
+        let (writer, writing) =
+            Writer::new(Arc::clone(&shared.store), shared.observer.clone(), patience);
         let mut background = JoinSet::new();
         background.spawn(writing);
         let leases = Arc::clone(&shared.leases);

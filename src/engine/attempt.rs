@@ -180,7 +180,11 @@ impl Attempt {
         };
         if !side.written {
             let outcome = Outcome {
-                result: self.command.undo.as_ref().map_or(Value::Null, |undo| undo.result.clone()),
+                result: self
+                    .command
+                    .undo
+                    .as_ref()
+                    .map_or(Value::Null, |undo| undo.result.clone()),
                 failure: self.own_failure(side.name).cloned(),
             };
             let call = async { side.kind.revert(call, outcome).await.map(|()| Value::Null) };

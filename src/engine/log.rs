@@ -235,11 +235,15 @@ impl Waiting {
         if self.dropped > 0 {
             let text = format!("[{} bytes of output are left out here]\n", self.dropped);
             let note = Piece::note(clock.now(), text);
-            batch.chunks.push(self.sent.chunk_past_head(author, note, 0));
+            batch
+                .chunks
+                .push(self.sent.chunk_past_head(author, note, 0));
         }
         for piece in self.tail.drain(..) {
             let bytes = piece.bytes.len();
-            batch.chunks.push(self.sent.chunk_past_head(author, piece, bytes));
+            batch
+                .chunks
+                .push(self.sent.chunk_past_head(author, piece, bytes));
         }
         (self.head_bytes, self.tail_bytes, self.dropped) = (0, 0, 0);
         let allowed = if last { TAIL } else { TAIL + SLACK };
@@ -397,7 +401,13 @@ mod tests {
         let chunks = kept(&[first, rest, log.take(true)]);
         let seen: Vec<_> = chunks
             .iter()
-            .map(|c| (c.n, c.stream, String::from_utf8_lossy(&c.bytes).into_owned()))
+            .map(|c| {
+                (
+                    c.n,
+                    c.stream,
+                    String::from_utf8_lossy(&c.bytes).into_owned(),
+                )
+            })
             .collect();
         assert_eq!(
             seen,
@@ -424,7 +434,9 @@ mod tests {
     fn a_firehose_keeps_its_first_and_its_last_bytes_and_says_what_is_missing() {
         let log = log(None);
         let total = 8 << 20;
-        let output: Vec<u8> = (0..total / 8).flat_map(|i| format!("{i:07}\n").into_bytes()).collect();
+        let output: Vec<u8> = (0..total / 8)
+            .flat_map(|i| format!("{i:07}\n").into_bytes())
+            .collect();
         let mut batches = Vec::new();
         for (i, part) in output.chunks(40_000).enumerate() {
             log.write(Stream::Stdout, part);
@@ -435,8 +447,16 @@ mod tests {
         batches.push(log.finish());
         let chunks = kept(&batches);
         let kept_text = text(&chunks);
-        assert!(kept_text.len() >= HEAD + TAIL - 2 * CHUNK, "{}", kept_text.len());
-        assert!(kept_text.len() <= HEAD + TAIL + 2 * CHUNK, "{}", kept_text.len());
+        assert!(
+            kept_text.len() >= HEAD + TAIL - 2 * CHUNK,
+            "{}",
+            kept_text.len()
+        );
+        assert!(
+            kept_text.len() <= HEAD + TAIL + 2 * CHUNK,
+            "{}",
+            kept_text.len()
+        );
         assert_eq!(kept_text[..HEAD], output[..HEAD]);
         let end = TAIL - 2 * CHUNK;
         assert_eq!(kept_text[kept_text.len() - end..], output[total - end..]);
@@ -457,9 +477,10 @@ mod tests {
         let said: u64 = batches
             .iter()
             .flat_map(|batch| notes(&batch.chunks))
-            .filter_map(|note| note.split(' ').find_map(|word| {
-                word.trim_start_matches('[').parse::<u64>().ok()
-            }))
+            .filter_map(|note| {
+                note.split(' ')
+                    .find_map(|word| word.trim_start_matches('[').parse::<u64>().ok())
+            })
             .sum();
         let chunks = kept(&batches);
         assert_eq!(said + text(&chunks).len() as u64, 15 << 20);

@@ -70,9 +70,8 @@ impl Masker {
         (from..bytes.len())
             .find(|at| {
                 let end = &bytes[*at..];
-                let begins = |form: &String| {
-                    form.len() > end.len() && form.as_bytes().starts_with(end)
-                };
+                let begins =
+                    |form: &String| form.len() > end.len() && form.as_bytes().starts_with(end);
                 self.forms.iter().any(begins)
             })
             .unwrap_or(bytes.len())
@@ -125,9 +124,7 @@ impl Masker {
                     .map(|(key, item)| (self.text(&key).into_owned(), self.value(item)))
                     .collect(),
             ),
-            Value::Number(number) if self.forms.contains(&number.to_string()) => {
-                Value::from(MASK)
-            }
+            Value::Number(number) if self.forms.contains(&number.to_string()) => Value::from(MASK),
             Value::Null | Value::Bool(_) | Value::Number(_) => value,
         }
     }
@@ -168,7 +165,11 @@ mod tests {
         let masker = Masker::new(["hunter2", "terrible"]).unwrap();
         let text = "a hunter2, hunterrible, hunt";
         for size in 1..=text.len() {
-            assert_eq!(in_pieces(&masker, text, size), "a ***, hun***, hunt", "{size}");
+            assert_eq!(
+                in_pieces(&masker, text, size),
+                "a ***, hun***, hunt",
+                "{size}"
+            );
         }
     }
 
@@ -199,7 +200,10 @@ mod tests {
     fn values_are_masked_to_their_leaves() {
         let masker = Masker::new(["hunter2", "4711"]).unwrap();
         let value = json!({"hunter2": ["xhunter2x", 4711, 47_112, null, true]});
-        assert_eq!(masker.value(value), json!({"***": ["x***x", "***", 47_112, null, true]}));
+        assert_eq!(
+            masker.value(value),
+            json!({"***": ["x***x", "***", 47_112, null, true]})
+        );
     }
 
     #[test]

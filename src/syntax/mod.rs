@@ -3,13 +3,45 @@
 //! Text of either notation becomes one spanned tree ([`Node`]), and that becomes declarations. Whatever is wrong
 //! becomes a [`Problem`] with its place; all of a file's problems are reported at once. No name is looked up here.
 
+pub mod code;
 mod declaration;
+mod lower;
 mod node;
+mod position;
 mod problem;
+mod scalar;
+mod source;
+mod yaml;
 
 pub use declaration::{
     Body, CapabilityDeclaration, FlowDeclaration, KindDeclaration, Order, ProvidesDeclaration,
     RetryDeclaration, RevertDeclaration, TaskDeclaration, TriesDeclaration,
 };
 pub use node::{Key, Node, NodeValue, Style};
-pub use problem::{Problem, Severity, did_you_mean};
+pub use position::{LineIndex, Position};
+pub use problem::{MAX_PROBLEMS, Problem, Problems, Severity, arrange, did_you_mean, shown};
+pub use scalar::{Ambiguity, ambiguity, plain_value};
+pub use source::{MAX_SOURCE_BYTES, read_source};
+
+use crate::model::{Bundle, Span};
+
+/// Reads the flow of a bundle. `kinds` are the names of the task kinds that there are.
+///
+/// The declaration is there whenever every name of the file is in it, whatever else is wrong: looking names up then
+/// finds the rest of what is wrong. A flow can be run if none of the problems is an error. The problems are arranged
+/// (see [`arrange`]).
+#[must_use]
+pub fn parse(bundle: &Bundle, kinds: &[&str]) -> (Option<FlowDeclaration>, Vec<Problem>) {
+    let mut problems = Problems::default();
+    let Some(source) = bundle.files.first() else {
+        let nothing = Problem::error(code::EMPTY_FILE, Span::default(), "there is no flow")
+            .help("name a file: NAME.flow.yaml");
+        return (None, vec![nothing]);
+    };
+    if source.text.len() > MAX_SOURCE_BYTES {
+        return (None, vec![source::too_large(&source.path)]);
+    }
+    let flow = yaml::read(0, &source.text, &mut problems)
+        .and_then(|root| lower::lower(root, source, kinds, &mut problems));
+    (flow, problems.into_arranged())
+}

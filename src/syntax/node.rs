@@ -20,6 +20,28 @@ pub struct Node {
     pub span: Span,
 }
 
+impl Node {
+    /// The text of a scalar, however it was written.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            NodeValue::Scalar { text, .. } => Some(text),
+            NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => None,
+        }
+    }
+
+    /// What it is, in words: `a list`, `a mapping`, `text`, `nothing`.
+    #[must_use]
+    pub fn describe(&self) -> &'static str {
+        match &self.value {
+            NodeValue::Null => "nothing",
+            NodeValue::Scalar { .. } => "text",
+            NodeValue::List(_) => "a list",
+            NodeValue::Map(_) => "a mapping",
+        }
+    }
+}
+
 /// What a node is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NodeValue {

@@ -1,5 +1,6 @@
 //! What is wrong with a flow, with its place.
 
+use super::code;
 use crate::model::Span;
 
 /// How bad it is.
@@ -76,16 +77,152 @@ impl Problem {
     }
 }
 
+/// The most problems that are shown of one flow.
+pub const MAX_PROBLEMS: usize = 100;
+
+/// Problems as they are found. Bounded, however many there are.
+#[derive(Debug, Default)]
+pub struct Problems {
+    kept: Vec<Problem>,
+    uncounted: usize,
+}
+
+impl Problems {
+    /// The most that are kept before they are put in order: what comes after these is only counted.
+    pub const MAX_KEPT: usize = 2_000;
+
+    /// Adds one.
+    pub fn push(&mut self, problem: Problem) {
+        if self.is_full() {
+            self.uncounted += 1;
+        } else {
+            self.kept.push(problem);
+        }
+    }
+
+    /// Whether there are so many that it is not worth the while to say clever things about another one.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.kept.len() >= Self::MAX_KEPT
+    }
+
+    /// In the order of their places, each once, at most [`MAX_PROBLEMS`] and one that says how many more there are.
+    #[must_use]
+    pub fn into_arranged(self) -> Vec<Problem> {
+        bounded(self.kept, self.uncounted)
+    }
+}
+
+/// Puts problems in the order of their places, each once, at most [`MAX_PROBLEMS`] and one that says how many more
+/// there are. Arranging twice is the same as once.
+#[must_use]
+pub fn arrange(problems: Vec<Problem>) -> Vec<Problem> {
+    bounded(problems, 0)
+}
+
+fn bounded(mut problems: Vec<Problem>, uncounted: usize) -> Vec<Problem> {
+    // The one that says how many more there are stays the last.
+    let rank = |p: &Problem| p.code == code::TOO_MANY_PROBLEMS;
+    problems.sort_by(|a, b| {
+        (
+            rank(a),
+            a.span.file,
+            a.span.start,
+            a.severity,
+            a.span.end,
+            a.code,
+        )
+            .cmp(&(
+                rank(b),
+                b.span.file,
+                b.span.start,
+                b.severity,
+                b.span.end,
+                b.code,
+            ))
+            .then_with(|| a.message.cmp(&b.message))
+    });
+    problems.dedup_by(|a, b| a.code == b.code && a.span == b.span && a.message == b.message);
+    if problems.last().is_some_and(rank) || problems.len() <= MAX_PROBLEMS {
+        return problems;
+    }
+    let more = problems.len() - MAX_PROBLEMS + uncounted;
+    let at = problems[MAX_PROBLEMS].span;
+    problems.truncate(MAX_PROBLEMS);
+    let what = if more == 1 { "problem" } else { "problems" };
+    problems.push(
+        Problem::error(code::TOO_MANY_PROBLEMS, at, format!("{more} more {what}"))
+            .help("correct those above first: many of the others may have the same cause"),
+    );
+    problems
+}
+
+/// Text as a message may show it: in one line, and not too long.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut short: String = text
+        .chars()
+        .take(LONGEST)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
 /// Of `candidates`, the one that `word` was probably meant to be.
 #[must_use]
 pub fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    let far = |candidate: &str| 1 + candidate.len().min(word.len()) / 4;
     candidates
         .into_iter()
+        // A distance is at least the difference in length; this keeps a huge word cheap.
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= 4 * far(candidate))
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().min(word.len()) / 4)
+        .filter(|(distance, candidate)| *distance <= far(candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(start: u32) -> Problem {
+        let span = Span {
+            file: 0,
+            start,
+            end: start + 1,
+        };
+        Problem::error(code::UNKNOWN_KEY, span, format!("problem {start}"))
+    }
+
+    #[test]
+    fn problems_come_in_the_order_of_the_text_and_each_once() {
+        let arranged = arrange(vec![at(9), at(2), at(9), at(4)]);
+        assert_eq!(arranged, [at(2), at(4), at(9)]);
+    }
+
+    #[test]
+    fn too_many_problems_are_counted_instead_of_shown() {
+        let mut problems = Problems::default();
+        (0..5_000).for_each(|n| problems.push(at(n)));
+        let arranged = problems.into_arranged();
+        assert_eq!(arranged.len(), MAX_PROBLEMS + 1);
+        assert_eq!(arranged[MAX_PROBLEMS].message, "4900 more problems");
+        assert_eq!(arrange(arranged.clone()), arranged);
+    }
+
+    #[test]
+    fn a_guess_is_close_or_not_made() {
+        assert_eq!(did_you_mean("shel", ["exec", "shell"]), Some("shell"));
+        assert_eq!(did_you_mean("teh", ["the"]), Some("the"));
+        assert_eq!(did_you_mean("fetch", ["exec", "shell"]), None);
+        assert_eq!(did_you_mean(&"x".repeat(1 << 20), ["exec"]), None);
+    }
 }

@@ -3,3 +3,4 @@
 mod engine;
 mod layers;
 mod stage;
+mod suite;

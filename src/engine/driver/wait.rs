@@ -145,7 +145,10 @@ impl Driver {
             }
         };
         if let Err(why) = self.handle(event) {
-            self.note(number, format!("a request could not be carried out: {why}\n"));
+            self.note(
+                number,
+                format!("a request could not be carried out: {why}\n"),
+            );
         }
         Ok(())
     }

@@ -1,0 +1,312 @@
+//! Which key means what on which level, and what is said about one that does not.
+
+use super::Lower;
+use crate::model::Spanned;
+use crate::syntax::{Key, Node, Problem, code, did_you_mean, shown};
+
+/// Where a key stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Flow,
+    Task,
+    Retry,
+    Revert,
+    Store,
+}
+
+const LEVELS: [Level; 5] = [
+    Level::Flow,
+    Level::Task,
+    Level::Retry,
+    Level::Revert,
+    Level::Store,
+];
+
+impl Level {
+    /// The keys that mean something there, kind keys aside.
+    pub(super) fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Flow => &[
+                "flow",
+                "about",
+                "store",
+                "tasks",
+                "provides",
+                "retry",
+                "timeout",
+                "max_parallel",
+                "dir",
+                "env",
+                "capabilities",
+                "priority",
+            ],
+            Self::Task => &[
+                "name",
+                "about",
+                "needs",
+                "provides",
+                "revert",
+                "retry",
+                "when",
+                "skips",
+                "timeout",
+                "matrix",
+                "with",
+                "if_interrupted",
+                "allow_failure",
+                "stop_on_unwind",
+                "env",
+                "dir",
+                "priority",
+                "max_parallel",
+                "tasks",
+                "flow",
+            ],
+            Self::Retry => &[
+                "times",
+                "for_each",
+                "as",
+                "delay",
+                "backoff",
+                "max_delay",
+                "jitter",
+                "on",
+                "revert_all",
+            ],
+            Self::Revert => &["retry", "timeout", "env", "dir"],
+            Self::Store => &[
+                "type", "default", "about", "one_of", "min", "max", "pattern", "secret", "from",
+            ],
+        }
+    }
+
+    /// What has these keys, in words.
+    fn owner(self) -> &'static str {
+        match self {
+            Self::Flow => "a flow",
+            Self::Task => "a task",
+            Self::Retry => "a `retry`",
+            Self::Revert => "a `revert`",
+            Self::Store => "a name in `store`",
+        }
+    }
+
+    /// Whether a task's kind may stand there.
+    fn has_kinds(self) -> bool {
+        matches!(self, Self::Task | Self::Revert)
+    }
+}
+
+/// Words from other tools, and what they are here.
+const FOREIGN: [(&str, &str); 40] = [
+    ("depends_on", "needs"),
+    ("dependencies", "needs"),
+    ("requires", "needs"),
+    ("after", "needs"),
+    ("run", "shell"),
+    ("cmd", "shell"),
+    ("command", "shell"),
+    ("script", "shell"),
+    ("sh", "shell"),
+    ("bash", "shell"),
+    ("argv", "exec"),
+    ("request", "http"),
+    ("curl", "http"),
+    ("wait", "sleep"),
+    ("wait", "delay"),
+    ("interval", "delay"),
+    ("undo", "revert"),
+    ("rollback", "revert"),
+    ("compensate", "revert"),
+    ("on_failure", "revert"),
+    ("if", "when"),
+    ("condition", "when"),
+    ("steps", "tasks"),
+    ("jobs", "tasks"),
+    ("description", "about"),
+    ("desc", "about"),
+    ("outputs", "provides"),
+    ("register", "provides"),
+    ("inputs", "store"),
+    ("vars", "store"),
+    ("variables", "store"),
+    ("params", "store"),
+    ("environment", "env"),
+    ("cwd", "dir"),
+    ("workdir", "dir"),
+    ("working_directory", "dir"),
+    ("ignore_errors", "allow_failure"),
+    ("continue_on_error", "allow_failure"),
+    ("attempts", "times"),
+    ("max_attempts", "times"),
+];
+
+/// Words for loops in other tools.
+const LOOPS: [&str; 6] = ["for_each", "foreach", "loop", "with_items", "for", "each"];
+
+/// What loops are, for whoever looks for one.
+pub(super) const LOOP_HELP: &str = "to try one value after the other until one succeeds: \
+     `retry: { for_each: [a, b], as: value }`; to do something for every value, that is `matrix`";
+
+impl Lower<'_> {
+    /// The entries of a mapping, each under the key that it has or was probably meant to have. Entries whose key
+    /// means nothing there are reported and left out.
+    pub(super) fn known(
+        &mut self,
+        level: Level,
+        entries: Vec<(Key, Node)>,
+    ) -> Vec<(Spanned<String>, Node)> {
+        let keys: Vec<_> = entries
+            .iter()
+            .map(|(key, _)| self.key(level, key, &entries))
+            .collect();
+        let nodes = entries.into_iter().map(|(_, node)| node);
+        keys.into_iter()
+            .zip(nodes)
+            .filter_map(|(key, node)| Some((key?, node)))
+            .collect()
+    }
+
+    fn key(
+        &mut self,
+        level: Level,
+        key: &Key,
+        siblings: &[(Key, Node)],
+    ) -> Option<Spanned<String>> {
+        let found = |name: &str| Some(Spanned::new(name.to_owned(), key.span));
+        let text = key.text.as_str();
+        if level.keys().contains(&text) || (level.has_kinds() && self.kinds.contains(&text)) {
+            return found(text);
+        }
+        if LOOPS.contains(&text) && matches!(level, Level::Task | Level::Flow) {
+            self.report(
+                Problem::error(
+                    code::LOOP_OUTSIDE_RETRY,
+                    key.span,
+                    format!("`{text}` means nothing on {}", level.owner()),
+                )
+                .help(LOOP_HELP),
+            );
+            return None;
+        }
+        if let Some(problem) = self.elsewhere(level, key) {
+            self.report(problem);
+            return None;
+        }
+        let problem = Problem::error(
+            code::UNKNOWN_KEY,
+            key.span,
+            format!("{} has no key `{}`", level.owner(), shown(text)),
+        );
+        if self.problems.is_full() {
+            self.report(problem);
+            return None;
+        }
+        let Some(meant) = self
+            .meant(level, text)
+            .filter(|meant| siblings.iter().all(|(key, _)| key.text != *meant))
+        else {
+            let help = format!("{} has {}", level.owner(), self.choices(level));
+            self.report(problem.help(help));
+            return None;
+        };
+        let words = format!("did you mean `{meant}`? write");
+        let help = self.advice(&words, key.span, &meant);
+        self.report(problem.label("unknown").help(help));
+        found(&meant)
+    }
+
+    /// The kind key that a word was probably meant to be.
+    pub(super) fn meant_kind(&self, text: &str) -> Option<String> {
+        let foreign = FOREIGN
+            .iter()
+            .find(|(word, meant)| *word == text && self.kinds.contains(meant));
+        foreign.map(|(_, meant)| *meant).map_or_else(
+            || did_you_mean(text, self.kinds.iter().copied()).map(str::to_owned),
+            |meant| Some(meant.to_owned()),
+        )
+    }
+
+    /// The kind keys and `tasks`, for messages.
+    pub(super) fn kind_words(&self) -> String {
+        list(self.kinds.iter().copied().chain(["tasks"]), "or")
+    }
+
+    fn meant(&self, level: Level, text: &str) -> Option<String> {
+        let kinds: &[&str] = if level.has_kinds() { self.kinds } else { &[] };
+        let known = |name: &str| level.keys().contains(&name) || kinds.contains(&name);
+        let plain = text.to_lowercase().replace(['-', ' '], "_");
+        if known(&plain) {
+            return Some(plain);
+        }
+        let foreign = FOREIGN
+            .iter()
+            .find(|(word, meant)| *word == plain && known(meant));
+        if let Some((_, meant)) = foreign {
+            return Some((*meant).to_owned());
+        }
+        let candidates = level.keys().iter().chain(kinds).copied();
+        did_you_mean(text, candidates).map(str::to_owned)
+    }
+
+    /// What is said about a key that means something on another level.
+    fn elsewhere(&self, level: Level, key: &Key) -> Option<Problem> {
+        let text = key.text.as_str();
+        let (what, help) = if self.kinds.contains(&text) {
+            let help = match level {
+                Level::Flow => format!("put it into a task: tasks: {{ name: {{ {text}: … }} }}"),
+                Level::Task | Level::Retry | Level::Revert | Level::Store => {
+                    format!("put `{text}` on the task itself")
+                }
+            };
+            ("a kind of task".to_owned(), help)
+        } else {
+            let home = LEVELS.into_iter().find(|l| l.keys().contains(&text))?;
+            let help = match home {
+                Level::Flow => format!("put `{text}` at the top of the file, without indentation"),
+                Level::Task => format!("put `{text}` on the task that it is meant for"),
+                Level::Retry => format!("put it under `retry`: retry: {{ {text}: … }}"),
+                Level::Revert => format!("put `{text}` on the task or its `revert`"),
+                Level::Store => {
+                    format!("put it under a name in `store`: store: {{ name: {{ {text}: … }} }}")
+                }
+            };
+            (format!("a key of {}", home.owner()), help)
+        };
+        let problem = Problem::error(
+            code::WRONG_LEVEL,
+            key.span,
+            format!("`{text}` is {what}, and means nothing on {}", level.owner()),
+        );
+        Some(problem.label("at the wrong level").help(help))
+    }
+
+    fn choices(&self, level: Level) -> String {
+        let hidden = |key: &&str| !matches!(*key, "name" | "matrix" | "with");
+        let keys = level.keys().iter().copied().filter(hidden);
+        if !level.has_kinds() {
+            return list(keys, "and");
+        }
+        let keys = keys.filter(|key| !matches!(*key, "tasks" | "flow"));
+        format!(
+            "one kind ({}), and {}; what belongs to the kind stands under it",
+            self.kind_words(),
+            list(keys, "and")
+        )
+    }
+}
+
+/// Whether a task may say it, kinds aside.
+pub(super) fn is_task_key(text: &str) -> bool {
+    Level::Task.keys().contains(&text)
+}
+
+/// Words as a list in a sentence: `a`, `b` and `c`.
+pub(super) fn list<'w>(words: impl Iterator<Item = &'w str>, last: &str) -> String {
+    let words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
+    match words.split_last() {
+        None => String::new(),
+        Some((only, [])) => only.clone(),
+        Some((end, rest)) => format!("{} {last} {end}", rest.join(", ")),
+    }
+}

@@ -1,0 +1,304 @@
+//! `store`: names, types, defaults.
+
+use super::keys::{Level, list};
+use super::read::first_line;
+use super::value::is_yes;
+use super::{Lower, entries};
+use crate::model::{Declared, SecretSource, Span, Spanned, Type, Value};
+use crate::syntax::{
+    Ambiguity, Key, Node, NodeValue, Problem, Style, ambiguity, code, did_you_mean, plain_value,
+    shown,
+};
+
+impl Lower<'_> {
+    /// What stands under `store`.
+    pub(super) fn store(&mut self, node: Node) -> Vec<(Spanned<String>, Declared)> {
+        let entries = match entries(node) {
+            Ok(entries) => entries,
+            Err(other) if other.value == NodeValue::Null => return Vec::new(),
+            Err(other) => {
+                self.complete = false;
+                self.wrong_shape(
+                    &other,
+                    "store",
+                    "a mapping of names and types, such as { port: port }",
+                );
+                return Vec::new();
+            }
+        };
+        let mut store = Vec::with_capacity(entries.len());
+        for (key, node) in entries {
+            let name = Spanned::new(key.text, key.span);
+            self.check_name(&name, "a name in `store`");
+            let declared = self.declared(&name, node);
+            store.push((name, declared));
+        }
+        store
+    }
+
+    fn declared(&mut self, name: &Spanned<String>, node: Node) -> Declared {
+        let span = node.span;
+        match node.value {
+            NodeValue::Map(entries) => self.long_form(name, entries),
+            NodeValue::List(_) => {
+                self.check_template(&node);
+                if let NodeValue::List(items) = &node.value {
+                    items.iter().for_each(|item| self.check_ambiguous(item));
+                }
+                with_default(node.to_value())
+            }
+            NodeValue::Scalar { ref text, style } => {
+                if let Some(ty) = Type::parse(text).filter(|_| style == Style::Plain) {
+                    return declared(ty);
+                }
+                let value = match style {
+                    Style::Plain => plain_value(text),
+                    Style::Text => Value::String(text.clone()),
+                };
+                if !value.is_string() {
+                    self.check_ambiguous(&node);
+                    return with_default(value);
+                }
+                self.no_type_name(name, text, style, span);
+                declared(Type::Any)
+            }
+            NodeValue::Null => {
+                self.report(
+                    Problem::error(
+                        code::NO_TYPE,
+                        name.span,
+                        format!("`{}` has neither a type nor a default", shown(&name.value)),
+                    )
+                    .help(format!(
+                        "write a type, such as `{}: string`, or a default",
+                        shown(&name.value)
+                    )),
+                );
+                declared(Type::Any)
+            }
+        }
+    }
+
+    /// Text in the short form that is no type.
+    fn no_type_name(&mut self, name: &Spanned<String>, text: &str, style: Style, span: Span) {
+        let as_default = {
+            let value = match style {
+                Style::Plain if ambiguity(text).is_none() => text.to_owned(),
+                Style::Plain | Style::Text => {
+                    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+                }
+            };
+            format!("{{ default: {value} }}")
+        };
+        let plain = style == Style::Plain;
+        if plain && let Some(why) = ambiguity(text) {
+            let help = match why {
+                Ambiguity::Bool => self.advice(
+                    "for a bool",
+                    span,
+                    if is_yes(text) { "true" } else { "false" },
+                ),
+                Ambiguity::Number | Ambiguity::Lossy => {
+                    self.advice("if text is meant", span, &as_default)
+                }
+            };
+            self.report(
+                Problem::error(
+                    code::AMBIGUOUS_TEXT,
+                    span,
+                    format!(
+                        "`{}` is text here; other readers of YAML take it for {}",
+                        shown(text),
+                        why.taken_for()
+                    ),
+                )
+                .help(help),
+            );
+            return;
+        }
+        let problem = Problem::error(
+            code::UNKNOWN_TYPE,
+            first_line(span, self.written(span)),
+            if plain {
+                format!("`{}` is no type", shown(text))
+            } else {
+                format!(
+                    "`{}` cannot have a text as default in the short form",
+                    shown(&name.value)
+                )
+            },
+        );
+        let default = self.advice("for a default text, write", span, &as_default);
+        let help = match did_you_mean(text, Type::NAMES).filter(|_| plain) {
+            Some(meant) => format!(
+                "{}; {default}",
+                self.advice(&format!("did you mean `{meant}`? write"), span, meant)
+            ),
+            None => default,
+        };
+        self.report(problem.help(help));
+    }
+
+    fn long_form(&mut self, name: &Spanned<String>, entries: Vec<(Key, Node)>) -> Declared {
+        let mut ty = None;
+        let mut default = None;
+        let mut one_of = None;
+        let mut bounds = [None, None];
+        let mut pattern = None;
+        let mut secret = None;
+        let mut declared = declared(Type::Any);
+        for (key, node) in self.known(Level::Store, entries) {
+            match key.value.as_str() {
+                "type" => ty = self.type_name(node),
+                "default" => default = Some(node),
+                "about" => declared.about = self.about(node),
+                "one_of" => one_of = self.choices_of(node),
+                "min" => bounds[0] = Some((key, node)),
+                "max" => bounds[1] = Some((key, node)),
+                "pattern" => pattern = Some((key.span, node)),
+                "secret" => {
+                    declared.secret = self.bool(node, "secret");
+                    secret = Some(key.span);
+                }
+                "from" => declared.from = self.source(node),
+                other => super::flow::unreachable_key(other),
+            }
+        }
+        let typed = ty.is_some();
+        declared.ty = match (ty, &one_of, &default) {
+            (Some(ty), _, _) => ty,
+            (None, Some(items), _) => type_of_items(items),
+            (None, None, Some(node)) => Type::of(&node.to_value()),
+            (None, None, None) if declared.secret || declared.from.is_some() => Type::String,
+            (None, None, None) => {
+                self.report(
+                    Problem::error(
+                        code::NO_TYPE,
+                        name.span,
+                        format!("`{}` has neither a type nor a default", shown(&name.value)),
+                    )
+                    .help(format!(
+                        "add `type:`, with one of {}",
+                        list(Type::NAMES.into_iter(), "or")
+                    )),
+                );
+                Type::Any
+            }
+        };
+        for item in one_of.into_iter().flatten() {
+            if !typed {
+                self.check_ambiguous(&item);
+            }
+            declared
+                .one_of
+                .extend(self.value(&declared.ty, &item, typed));
+        }
+        let [min, max] = bounds;
+        declared.min = min.and_then(|(key, node)| self.bound(&declared.ty, &key, node));
+        let max_place = max.as_ref().map(|(_, node)| node.span);
+        declared.max = max.and_then(|(key, node)| self.bound(&declared.ty, &key, node));
+        self.check_bounds(&declared, max_place);
+        declared.pattern =
+            pattern.and_then(|(place, node)| self.pattern(&declared.ty, place, node));
+        if let Some(place) = secret.filter(|_| declared.secret) {
+            self.check_secret(name, &declared, place, default.as_ref());
+        } else if let Some(node) = &default {
+            self.check_template(node);
+            if !typed {
+                self.check_ambiguous(node);
+            }
+            declared.default = self.default(&declared, node, typed);
+        }
+        declared
+    }
+
+    fn type_name(&mut self, node: Node) -> Option<Type> {
+        let text = self.text(node, "type")?;
+        if let Some(ty) = Type::parse(&text.value) {
+            return Some(ty);
+        }
+        let help = match did_you_mean(&text.value, Type::NAMES) {
+            Some(meant) => self.advice(&format!("did you mean `{meant}`? write"), text.span, meant),
+            None => format!("the types are {}", list(Type::NAMES.into_iter(), "and")),
+        };
+        self.report(
+            Problem::error(
+                code::UNKNOWN_TYPE,
+                text.span,
+                format!("`{}` is no type", shown(&text.value)),
+            )
+            .help(help),
+        );
+        Some(Type::Any)
+    }
+
+    fn choices_of(&mut self, node: Node) -> Option<Vec<Node>> {
+        const WANTED: &str = "a list of the values that are allowed, such as [stage, prod]";
+        match node.value {
+            NodeValue::List(items) if !items.is_empty() => Some(items),
+            value @ (NodeValue::Null
+            | NodeValue::Scalar { .. }
+            | NodeValue::List(_)
+            | NodeValue::Map(_)) => {
+                let span = node.span;
+                let empty = matches!(value, NodeValue::List(_));
+                if empty {
+                    self.report(
+                        Problem::error(code::WRONG_SHAPE, span, "`one_of` allows nothing")
+                            .help(format!("write {WANTED}")),
+                    );
+                } else {
+                    self.wrong_shape(&Node { value, span }, "one_of", WANTED);
+                }
+                None
+            }
+        }
+    }
+
+    fn source(&mut self, node: Node) -> Option<SecretSource> {
+        let text = self.text(node, "from")?;
+        let source = SecretSource::parse(&text.value);
+        if source.is_none() {
+            self.report(
+                Problem::error(
+                    code::BAD_SOURCE,
+                    text.span,
+                    format!("`{}` is no place to read from", shown(&text.value)),
+                )
+                .help(
+                    "write `env:NAME` for an environment variable of the conductor, or `file:PATH`",
+                ),
+            );
+        }
+        source
+    }
+}
+
+fn declared(ty: Type) -> Declared {
+    Declared {
+        ty,
+        default: None,
+        about: None,
+        one_of: Vec::new(),
+        min: None,
+        max: None,
+        pattern: None,
+        secret: false,
+        from: None,
+    }
+}
+
+fn with_default(value: Value) -> Declared {
+    Declared {
+        default: Some(value.clone()),
+        ..declared(Type::of(&value))
+    }
+}
+
+/// The type that all the values of a list have.
+fn type_of_items(items: &[Node]) -> Type {
+    match Type::of(&items.iter().map(Node::to_value).collect()) {
+        Type::List(item) => *item,
+        other => other,
+    }
+}

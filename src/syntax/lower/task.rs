@@ -1,0 +1,316 @@
+//! A task: its kind, and what every task may say.
+
+use super::flow::unreachable_key;
+use super::keys::{Level, list};
+use super::read::first_line;
+use super::{Lower, entries};
+use crate::model::{IfInterrupted, SkipDepth, Spanned};
+use crate::syntax::{
+    KindDeclaration, Node, NodeValue, Problem, ProvidesDeclaration, TaskDeclaration, code, shown,
+};
+
+impl Lower<'_> {
+    /// The task of that name. `None` if it does not say what it does.
+    pub(super) fn named_task(
+        &mut self,
+        name: Spanned<String>,
+        node: Node,
+        in_list: bool,
+    ) -> Option<TaskDeclaration> {
+        let entries = match entries(node) {
+            Ok(entries) => entries,
+            Err(other) => {
+                self.complete = false;
+                self.no_task(&name, &other);
+                return None;
+            }
+        };
+        let mut kinds: Vec<(Spanned<String>, Node)> = Vec::new();
+        let mut rest = Vec::with_capacity(entries.len());
+        let mut not_yet = false;
+        for (key, node) in self.known(Level::Task, entries) {
+            match key.value.as_str() {
+                "flow" => {
+                    self.not_yet(&key, "a sub-flow");
+                    not_yet = true;
+                }
+                "with" => self.not_yet(&key, "what a sub-flow is given"),
+                "matrix" => self.not_yet(&key, "one copy for each combination of values"),
+                "name" => self.name_key(&name, &key, in_list),
+                "tasks" => kinds.push((key, node)),
+                kind if self.kinds.contains(&kind) => kinds.push((key, node)),
+                _ => rest.push((key, node)),
+            }
+        }
+        if let Some(((second, _), (first, _))) = kinds.get(1).zip(kinds.first()) {
+            self.report(
+                Problem::error(
+                    code::TWO_KINDS,
+                    second.span,
+                    format!(
+                        "`{}` has two kinds: `{}` and `{}`",
+                        shown(&name.value),
+                        first.value,
+                        second.value
+                    ),
+                )
+                .label("the second kind")
+                .related(first.span, "the first kind")
+                .help("make two tasks of it; the later one may say `needs`"),
+            );
+        }
+        let mut kinds = kinds.into_iter();
+        let Some((kind, params)) = kinds.next() else {
+            self.complete = false;
+            if !not_yet {
+                self.no_kind(&name);
+            }
+            // What else is wrong with it is worth knowing all the same.
+            let kind = KindDeclaration::Call {
+                kind: name.clone(),
+                params: Node {
+                    value: NodeValue::Null,
+                    span: name.span,
+                },
+            };
+            self.rest(TaskDeclaration::new(name, kind), rest);
+            return None;
+        };
+        let kind = if kind.value == "tasks" {
+            KindDeclaration::Group(self.body(params, kind.span)?)
+        } else {
+            if params.value == NodeValue::Null {
+                let wanted = format!("what `{}` needs", kind.value);
+                self.wrong_shape(&params, &kind.value, &wanted);
+            }
+            KindDeclaration::Call { kind, params }
+        };
+        Some(self.rest(TaskDeclaration::new(name, kind), rest))
+    }
+
+    /// What a task says beside its kind.
+    fn rest(
+        &mut self,
+        mut task: TaskDeclaration,
+        rest: Vec<(Spanned<String>, Node)>,
+    ) -> TaskDeclaration {
+        for (key, node) in rest {
+            match key.value.as_str() {
+                "about" => task.about = self.about(node),
+                "needs" => task.needs = self.names(node, "needs"),
+                "provides" => task.provides = self.provides(node, &task),
+                "revert" => task.revert = self.revert(node, &task, key.span),
+                "retry" => task.retry = self.retry(node, key.span),
+                "when" => task.when = self.expression(node, "when"),
+                "skips" => task.skips = self.skips(node),
+                "timeout" => task.timeout = self.timeout(node),
+                "if_interrupted" => task.if_interrupted = self.if_interrupted(node),
+                "allow_failure" => task.allow_failure = self.bool(node, "allow_failure"),
+                "stop_on_unwind" => task.stop_on_unwind = self.bool(node, "stop_on_unwind"),
+                "env" => task.env = self.env(node),
+                "dir" => task.dir = self.template(node, "dir"),
+                "priority" => task.priority = self.priority(node),
+                "max_parallel" => {
+                    if let KindDeclaration::Call { .. } = task.kind {
+                        self.report(
+                            Problem::error(
+                                code::WRONG_LEVEL,
+                                key.span,
+                                "`max_parallel` is for flows and groups, and means nothing on a single task",
+                            )
+                            .label("at the wrong level")
+                            .help("put it on the flow, or on the group that the task stands in"),
+                        );
+                    } else {
+                        task.max_parallel = self.count(node, "max_parallel");
+                    }
+                }
+                other => unreachable_key(other),
+            }
+        }
+        task
+    }
+
+    fn provides(&mut self, node: Node, task: &TaskDeclaration) -> ProvidesDeclaration {
+        let group = matches!(task.kind, KindDeclaration::Group(_));
+        let span = node.span;
+        match node.value {
+            NodeValue::Null | NodeValue::Scalar { .. } | NodeValue::List(_) | NodeValue::Map(_)
+                if group =>
+            {
+                ProvidesDeclaration::Inner(self.names(node, "provides"))
+            }
+            NodeValue::Scalar { .. } => {
+                let Some(name) = self.name(node, "provides") else {
+                    return ProvidesDeclaration::Nothing;
+                };
+                self.check_name(&name, "a result");
+                ProvidesDeclaration::Whole(name)
+            }
+            NodeValue::Map(entries) => {
+                let mut parts = Vec::with_capacity(entries.len());
+                for (key, node) in entries {
+                    let name = Spanned::new(key.text, key.span);
+                    self.check_name(&name, "a result");
+                    match self.expression(node, &name.value) {
+                        Some(expression) => parts.push((name, expression)),
+                        None => self.complete = false,
+                    }
+                }
+                ProvidesDeclaration::Parts(parts)
+            }
+            NodeValue::List(items) => {
+                self.complete = false;
+                let part = items.iter().find_map(Node::text).unwrap_or("name");
+                self.report(
+                    Problem::error(
+                        code::WRONG_SHAPE,
+                        first_line(span, self.written(span)),
+                        "a list under `provides` is for groups; a task provides its result, or parts of it",
+                    )
+                    .help(format!(
+                        "write `provides: {part}` for the whole result, or `provides: {{ {part}: expression }}` for parts"
+                    )),
+                );
+                ProvidesDeclaration::Nothing
+            }
+            NodeValue::Null => {
+                self.complete = false;
+                self.wrong_shape(
+                    &node,
+                    "provides",
+                    "a name, or a mapping of names and expressions",
+                );
+                ProvidesDeclaration::Nothing
+            }
+        }
+    }
+
+    fn skips(&mut self, node: Node) -> Option<Spanned<SkipDepth>> {
+        self.word(
+            node,
+            "skips",
+            &["all", "flow", "neighbors", "task"],
+            |word| {
+                Some(match word {
+                    "all" => SkipDepth::All,
+                    "flow" => SkipDepth::Flow,
+                    "neighbors" => SkipDepth::Neighbors,
+                    "task" => SkipDepth::Task,
+                    _ => return None,
+                })
+            },
+        )
+    }
+
+    fn if_interrupted(&mut self, node: Node) -> Option<Spanned<IfInterrupted>> {
+        self.word(
+            node,
+            "if_interrupted",
+            &["rerun", "revert", "pause"],
+            |word| {
+                Some(match word {
+                    "rerun" => IfInterrupted::Rerun,
+                    "revert" => IfInterrupted::Revert,
+                    "pause" => IfInterrupted::Pause,
+                    _ => return None,
+                })
+            },
+        )
+    }
+
+    fn name_key(&mut self, name: &Spanned<String>, key: &Spanned<String>, in_list: bool) {
+        let (message, help) = if in_list {
+            ("a task has one `name`", "leave this one out".to_owned())
+        } else {
+            (
+                "`name` is for lists of tasks; in a mapping the key above is the task's name",
+                format!("leave it out: the task is called `{}`", shown(&name.value)),
+            )
+        };
+        self.report(Problem::error(code::WRONG_LEVEL, key.span, message).help(help));
+    }
+
+    fn no_kind(&mut self, name: &Spanned<String>) {
+        let kinds = list(self.kinds.iter().copied(), "or");
+        self.report(
+            Problem::error(
+                code::NO_KIND,
+                name.span,
+                format!(
+                    "the task `{}` does not say what it does",
+                    shown(&name.value)
+                ),
+            )
+            .label("has no kind")
+            .help(format!("add one of {kinds}, or `tasks` for a group")),
+        );
+    }
+
+    /// Something that is no mapping stands where a task is wanted.
+    fn no_task(&mut self, name: &Spanned<String>, other: &Node) {
+        let shown_name = shown(&name.value);
+        match &other.value {
+            NodeValue::Null => self.no_kind(name),
+            NodeValue::Scalar { text, .. } => self.report(
+                Problem::error(
+                    code::WRONG_SHAPE,
+                    first_line(other.span, self.written(other.span)),
+                    format!(
+                        "the task `{shown_name}` is text; a task is a mapping with a kind in it"
+                    ),
+                )
+                .help(format!(
+                    "write: {shown_name}: {{ shell: {} }}",
+                    quoted(text)
+                )),
+            ),
+            NodeValue::List(_) | NodeValue::Map(_) => self.report(
+                Problem::error(
+                    code::WRONG_SHAPE,
+                    first_line(other.span, self.written(other.span)),
+                    format!(
+                        "the task `{shown_name}` is {}; a task is a mapping with a kind in it",
+                        other.describe()
+                    ),
+                )
+                .help(format!(
+                    "for a group of tasks, put `tasks:` between: {shown_name}: {{ tasks: [ … ] }}"
+                )),
+            ),
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!(
+        "\"{}\"",
+        shown(text).replace('\\', "\\\\").replace('"', "\\\"")
+    )
+}
+
+impl TaskDeclaration {
+    /// A task that says nothing but what it is.
+    #[must_use]
+    pub fn new(name: Spanned<String>, kind: KindDeclaration) -> Self {
+        Self {
+            name,
+            kind,
+            about: None,
+            needs: Vec::new(),
+            provides: ProvidesDeclaration::Nothing,
+            revert: None,
+            retry: None,
+            when: None,
+            skips: None,
+            timeout: None,
+            if_interrupted: None,
+            allow_failure: false,
+            stop_on_unwind: false,
+            dir: None,
+            env: Vec::new(),
+            priority: None,
+            max_parallel: None,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Flows with the problems that they are expected to have, in comments at their ends.
+//!
+//! `BLESS=1 cargo test suite` writes what is found into the files; read the difference before you commit it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jobrunner::model::{Bundle, SourceFile};
+use jobrunner::syntax::{LineIndex, Problem, Severity, parse};
+
+pub const KINDS: [&str; 4] = ["shell", "exec", "http", "sleep"];
+
+pub fn bundle(text: &str) -> Bundle {
+    Bundle {
+        version: 1,
+        files: vec![SourceFile {
+            path: "case.flow.yaml".to_owned(),
+            text: text.to_owned(),
+        }],
+    }
+}
+
+/// Problems as comments of YAML.
+fn rendered(text: &str, problems: &[Problem]) -> String {
+    let index = LineIndex::new(text);
+    let mut out = String::new();
+    for problem in problems {
+        let severity = match problem.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let start = index.position(problem.span.start);
+        let end = index.position(problem.span.end);
+        let _ = writeln!(
+            out,
+            "# {severity}: {} {start}-{end} {}",
+            problem.code, problem.message
+        );
+        if !problem.label.is_empty() {
+            let _ = writeln!(out, "#   here: {}", problem.label);
+        }
+        for (span, what) in &problem.related {
+            let _ = writeln!(out, "#   {}: {what}", index.position(span.start));
+        }
+        if let Some(help) = &problem.help {
+            let _ = writeln!(out, "#   help: {help}");
+        }
+    }
+    out
+}
+
+/// A file's flow, and the annotations behind it.
+fn halves(text: &str) -> (&str, &str) {
+    let at = ["# error: ", "# warning: "]
+        .iter()
+        .filter_map(|mark| text.find(&format!("\n{mark}")).map(|at| at + 1))
+        .min();
+    text.split_at(at.unwrap_or(text.len()))
+}
+
+fn cases(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths
+}
+
+#[test]
+fn every_flow_of_the_suite_has_the_problems_that_it_names() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/syntax");
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut differences = String::new();
+    for path in cases(&folder) {
+        let text = fs::read_to_string(&path).unwrap();
+        let (flow, expected) = halves(&text);
+        let (declaration, problems) = parse(&bundle(flow), &KINDS);
+        let errors = problems.iter().any(|p| p.severity == Severity::Error);
+        assert!(errors || declaration.is_some(), "{}", path.display());
+        let found = rendered(flow, &problems);
+        if bless {
+            fs::write(&path, format!("{flow}{found}")).unwrap();
+        } else if found != expected {
+            let _ = write!(
+                differences,
+                "== {}\n-- expected\n{expected}-- found\n{found}",
+                path.display()
+            );
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
