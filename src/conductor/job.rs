@@ -240,7 +240,7 @@ impl Job<'_> {
                     cause: None,
                     deadline: None,
                     abandoned: true,
-                    by: Some(by),
+                    by: Some(Box::new(by)),
                 };
                 evolve_flow(&mut flow, &change, now).ok().map(|()| change)
             });

@@ -179,10 +179,13 @@ impl Attempt {
             log,
         };
         if !side.written {
-            let own = |failure: &&Failure| failure.task == side.name;
             let outcome = Outcome {
-                result: command.result.clone(),
-                failure: command.failure.as_ref().filter(own).cloned(),
+                result: self
+                    .command
+                    .undo
+                    .as_ref()
+                    .map_or(Value::Null, |undo| undo.result.clone()),
+                failure: self.own_failure(side.name).cloned(),
             };
             let call = async { side.kind.revert(call, outcome).await.map(|()| Value::Null) };
             return self.until_end(side, deadline, &cancel, call).await;
@@ -211,8 +214,14 @@ impl Attempt {
         }
     }
 
+    /// How the execute side failed that this reverts.
+    fn own_failure(&self, name: &str) -> Option<&Failure> {
+        let failure = self.command.undo.as_ref()?.failure.as_ref();
+        failure.filter(|failure| failure.task == name)
+    }
+
     fn was_never_called(&self, name: &str) -> bool {
-        let failure = self.command.failure.as_ref().filter(|f| f.task == name);
+        let failure = self.own_failure(name);
         failure.is_some_and(|f| matches!(f.kind, FailureKind::Template | FailureKind::Secret))
     }
 

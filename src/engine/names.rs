@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::json;
 
 use super::JobContext;
-use crate::model::{Failure, Phase, Value};
+use crate::model::{Failure, Value};
 use crate::scheduler::{Command, result_scope};
 
 /// Every name for one side of a task: what it needs, its secrets, and what is always there.
@@ -26,16 +26,10 @@ pub(super) fn of_attempt(
         json!({"name": task, "attempt": command.attempt, "key": key}),
     );
     names.insert("conductor".to_owned(), json!({"name": context.conductor}));
-    match command.phase {
-        Phase::Execute => {}
-        Phase::Revert => {
-            names.insert("result".to_owned(), command.result.clone());
-            let failure = command
-                .failure
-                .as_ref()
-                .map_or(Value::Null, Failure::to_value);
-            names.insert("failure".to_owned(), failure);
-        }
+    if let Some(undo) = &command.undo {
+        names.insert("result".to_owned(), undo.result.clone());
+        let failure = undo.failure.as_ref().map_or(Value::Null, Failure::to_value);
+        names.insert("failure".to_owned(), failure);
     }
     names
 }

@@ -51,7 +51,6 @@ pub struct Writer {
 impl Writer {
     /// A writer, and the future that does its work: it ends once every clone of the writer is gone and all that
     /// was handed in is answered. A store that is away is waited for, for `patience`.
-    #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         observer: Option<Arc<dyn Observer>>,

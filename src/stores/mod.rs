@@ -4,7 +4,6 @@
 //! A store never decides what a job does next, and never looks at a board.
 
 mod memory;
-pub mod sql;
 
 pub use memory::MemoryStore;
 
@@ -22,19 +21,17 @@ fn intent<'a>(waiting: impl Iterator<Item = &'a Request>) -> Intent {
     })
 }
 
-/// What a store writes when it marks a job STUCK by itself: why, and the record that says so.
-fn stalled(why: &str, at: Timestamp) -> (Failure, Record) {
-    let cause = Failure::new(FailureKind::Other, why);
-    let record = Record {
+/// The record by which a store itself says that a job is STUCK.
+fn stalled(why: &str, at: Timestamp) -> Record {
+    Record {
         subject: Subject::Flow,
         change: Change::Flow {
             state: FlowState::Stuck,
-            cause: Some(cause.clone()),
+            cause: Some(Box::new(Failure::new(FailureKind::Other, why))),
             deadline: None,
             abandoned: false,
             by: None,
         },
         at,
-    };
-    (cause, record)
+    }
 }

@@ -15,9 +15,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{
-    Journal, ManualClock, Recording, Scripted, Sketch, new_job, plan, soon, task,
-};
+use crate::stage::{Journal, ManualClock, Recording, Scripted, Sketch, new_job, plan, soon, task};
 
 /// One job in a store, about to be driven.
 struct Stage {
@@ -97,7 +95,13 @@ impl Stage {
             margin: Duration::from_millis(100),
         };
         let scheduler = Scheduler::new(Arc::clone(&self.plan), loaded.checkpoint, 1).unwrap();
-        let driven = drive(Arc::new(context), scheduler, loaded.job.seq, loaded.requests, orders);
+        let driven = drive(
+            Arc::new(context),
+            scheduler,
+            loaded.job.seq,
+            loaded.requests,
+            orders,
+        );
         let driven = soon("the driver", driven).await;
         soon("the writer", background.join_next()).await;
         driven
@@ -105,7 +109,12 @@ impl Stage {
 
     async fn state(&self, task: &str) -> AtomState {
         let loaded = self.store.load(self.job).await.unwrap().unwrap();
-        let at = self.plan.atoms.iter().position(|atom| atom.name == task).unwrap();
+        let at = self
+            .plan
+            .atoms
+            .iter()
+            .position(|atom| atom.name == task)
+            .unwrap();
         let mut rows = loaded.checkpoint.atoms.iter();
         let row = rows.find(|(id, _)| id.index() == at);
         row.map_or(AtomState::Pending, |(_, row)| row.state)
@@ -113,7 +122,12 @@ impl Stage {
 
     async fn failure_kind(&self, task: &str) -> Option<FailureKind> {
         let loaded = self.store.load(self.job).await.unwrap().unwrap();
-        let at = self.plan.atoms.iter().position(|atom| atom.name == task).unwrap();
+        let at = self
+            .plan
+            .atoms
+            .iter()
+            .position(|atom| atom.name == task)
+            .unwrap();
         let rows = loaded.checkpoint.atoms;
         let row = rows.into_iter().find(|(id, _)| id.index() == at)?.1;
         row.failure.map(|failure| failure.kind)
@@ -162,7 +176,10 @@ async fn nothing_is_done_before_it_is_committed() {
         ("undo b", "commit b REVERTED"),
         ("commit a REVERTING", "undo a"),
     ] {
-        assert!(journal.position(first) < journal.position(then), "{first} | {then}");
+        assert!(
+            journal.position(first) < journal.position(then),
+            "{first} | {then}"
+        );
     }
 }
 
@@ -188,15 +205,23 @@ async fn outcomes_that_are_there_share_a_commit() {
     let mut stage = Stage::new(tasks).await;
     assert_eq!(end(&stage.drive().await), FlowState::Success);
     let commits = stage.journal.count("commit of 1");
-    assert!(commits <= 5, "{commits} commits: {:#?}", stage.journal.lines());
+    assert!(
+        commits <= 5,
+        "{commits} commits: {:#?}",
+        stage.journal.lines()
+    );
 }
 
 #[tokio::test]
 async fn a_fenced_driver_cancels_its_tasks_and_commits_nothing_more() {
     let tasks = vec![task("a", &[], "hold", ""), task("b", &[], "hold", "")];
     let mut stage = Stage::new(tasks).await;
-    let (journal, store, kind, job) =
-        (stage.journal.clone(), stage.store.clone(), stage.kind.clone(), stage.job);
+    let (journal, store, kind, job) = (
+        stage.journal.clone(),
+        stage.store.clone(),
+        stage.kind.clone(),
+        stage.job,
+    );
     let taken_over = async {
         journal.wait_for("start b", 1).await;
         let other = ConductorId("there:2:2".to_owned());
@@ -240,22 +265,37 @@ async fn a_request_cancels_what_runs_and_undoes_what_is_done() {
 #[tokio::test]
 async fn a_decision_about_an_unknown_task_is_noted_and_not_lost() {
     let mut stage = Stage::new(vec![task("a", &[], "hold", "")]).await;
-    let (journal, requests, kind) =
-        (stage.journal.clone(), stage.requests.clone(), stage.kind.clone());
+    let (journal, requests, kind) = (
+        stage.journal.clone(),
+        stage.requests.clone(),
+        stage.kind.clone(),
+    );
     let asks = async {
         journal.wait_for("start a", 1).await;
         let verb = Verb::Retry;
         for task in ["zzz", "a"] {
             let task = Some(task.to_owned());
             let number = task.as_ref().map_or(0, |t| t.len() as i64);
-            requests.send((number, Request::Decide { verb, task, by: by() })).unwrap();
+            requests
+                .send((
+                    number,
+                    Request::Decide {
+                        verb,
+                        task,
+                        by: by(),
+                    },
+                ))
+                .unwrap();
         }
         kind.let_go("a");
     };
     let (driven, ()) = tokio::join!(stage.drive(), asks);
     assert_eq!(end(&driven), FlowState::Success);
     let log = stage.log().await;
-    let noted = |text: &str| log.iter().any(|(s, t)| *s == Stream::Note && t.contains(text));
+    let noted = |text: &str| {
+        log.iter()
+            .any(|(s, t)| *s == Stream::Note && t.contains(text))
+    };
     assert!(noted("there is no task `zzz`"), "{log:?}");
     assert!(noted("`a`: it does not wait for a decision"), "{log:?}");
 }
@@ -264,7 +304,11 @@ async fn a_decision_about_an_unknown_task_is_noted_and_not_lost() {
 async fn a_stop_in_order_lets_tasks_finish_and_starts_no_other() {
     let tasks = vec![task("a", &[], "hold", ""), task("b", &["a"], "pass", "")];
     let mut stage = Stage::new(tasks).await;
-    let (journal, stop, kind) = (stage.journal.clone(), stage.stop.clone(), stage.kind.clone());
+    let (journal, stop, kind) = (
+        stage.journal.clone(),
+        stage.stop.clone(),
+        stage.kind.clone(),
+    );
     let stops = async {
         journal.wait_for("start a", 1).await;
         stop.in_order();
@@ -279,7 +323,11 @@ async fn a_stop_in_order_lets_tasks_finish_and_starts_no_other() {
 #[tokio::test]
 async fn what_outlasts_the_grace_time_is_stopped_and_handed_over() {
     let mut stage = Stage::new(vec![task("a", &[], "hold", "")]).await;
-    let (journal, stop, clock) = (stage.journal.clone(), stage.stop.clone(), stage.clock.clone());
+    let (journal, stop, clock) = (
+        stage.journal.clone(),
+        stage.stop.clone(),
+        stage.clock.clone(),
+    );
     let stops = async {
         journal.wait_for("start a", 1).await;
         stop.in_order();
@@ -312,7 +360,11 @@ async fn a_stop_at_once_drops_what_does_not_listen_and_says_so() {
 async fn what_waits_for_a_place_is_not_started_by_a_stop() {
     let mut stage = Stage::new(vec![task("a", &[], "hold", ""), task("b", &[], "hold", "")]).await;
     stage.max_tasks = 1;
-    let (journal, stop, kind) = (stage.journal.clone(), stage.stop.clone(), stage.kind.clone());
+    let (journal, stop, kind) = (
+        stage.journal.clone(),
+        stage.stop.clone(),
+        stage.kind.clone(),
+    );
     let stops = async {
         journal.wait_for("start a", 1).await;
         stop.in_order();
@@ -327,7 +379,11 @@ async fn what_waits_for_a_place_is_not_started_by_a_stop() {
 
 #[tokio::test]
 async fn an_answer_that_got_lost_is_looked_up_and_not_repeated() {
-    let mut stage = Stage::new(vec![task("a", &[], "pass", ""), task("b", &["a"], "pass", "")]).await;
+    let mut stage = Stage::new(vec![
+        task("a", &[], "pass", ""),
+        task("b", &["a"], "pass", ""),
+    ])
+    .await;
     stage.store.lose_answer.store(true, Ordering::SeqCst);
     assert_eq!(end(&stage.drive().await), FlowState::Success);
     assert_eq!(stage.journal.count("commit a RUNNING"), 1);
@@ -337,7 +393,11 @@ async fn an_answer_that_got_lost_is_looked_up_and_not_repeated() {
 #[tokio::test]
 async fn a_store_that_is_back_in_time_costs_nothing_but_time() {
     let mut stage = Stage::new(vec![task("a", &[], "hold", "")]).await;
-    let (journal, store, kind) = (stage.journal.clone(), stage.store.clone(), stage.kind.clone());
+    let (journal, store, kind) = (
+        stage.journal.clone(),
+        stage.store.clone(),
+        stage.kind.clone(),
+    );
     let fails = async {
         journal.wait_for("start a", 1).await;
         store.away.store(true, Ordering::SeqCst);
@@ -353,7 +413,11 @@ async fn a_store_that_is_back_in_time_costs_nothing_but_time() {
 #[tokio::test]
 async fn a_store_that_stays_away_loses_the_job_and_ends_its_tasks() {
     let mut stage = Stage::new(vec![task("a", &[], "hold", ""), task("b", &[], "hold", "")]).await;
-    let (journal, store, kind) = (stage.journal.clone(), stage.store.clone(), stage.kind.clone());
+    let (journal, store, kind) = (
+        stage.journal.clone(),
+        stage.store.clone(),
+        stage.kind.clone(),
+    );
     let fails = async {
         journal.wait_for("start b", 1).await;
         store.away.store(true, Ordering::SeqCst);
@@ -440,7 +504,10 @@ async fn the_last_of_the_output_is_there_with_the_outcome_and_secrets_are_not() 
     plan.secrets.insert("path".to_owned(), source);
     let mut stage = Stage::of(plan).await;
     assert_eq!(end(&stage.drive().await), FlowState::Success);
-    assert_eq!(stage.log().await, [(Stream::Stdout, "path is ***!".to_owned())]);
+    assert_eq!(
+        stage.log().await,
+        [(Stream::Stdout, "path is ***!".to_owned())]
+    );
     let loaded = stage.store.load(stage.job).await.unwrap().unwrap();
     assert_eq!(loaded.checkpoint.atoms[0].1.result["text"], "path is ***!");
 }

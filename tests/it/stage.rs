@@ -208,7 +208,10 @@ impl TaskKind for Scripted {
                 call.log.write(Stream::Stdout, text.as_bytes());
                 Ok(json!({"text": text}))
             }
-            other => Err(Failure::new(FailureKind::Other, format!("what is `{other}`?"))),
+            other => Err(Failure::new(
+                FailureKind::Other,
+                format!("what is `{other}`?"),
+            )),
         };
         self.journal.note(match &outcome {
             Ok(_) => format!("end {side}"),
@@ -302,7 +305,12 @@ impl Store for Recording {
         self.here()?;
         self.inner.stall(job, who, epoch, why, at).await
     }
-    async fn disown(&self, job: JobId, who: &ConductorId, epoch: Epoch) -> Result<bool, StoreError> {
+    async fn disown(
+        &self,
+        job: JobId,
+        who: &ConductorId,
+        epoch: Epoch,
+    ) -> Result<bool, StoreError> {
         self.here()?;
         self.inner.disown(job, who, epoch).await
     }
@@ -314,7 +322,11 @@ impl Store for Recording {
         self.here()?;
         self.inner.load(job).await
     }
-    async fn commit(&self, steps: &[Commit], logs: &LogBatch) -> Result<Vec<Committed>, StoreError> {
+    async fn commit(
+        &self,
+        steps: &[Commit],
+        logs: &LogBatch,
+    ) -> Result<Vec<Committed>, StoreError> {
         self.here()?;
         let answers = self.inner.commit(steps, logs).await?;
         if !steps.is_empty() {
@@ -323,7 +335,10 @@ impl Store for Recording {
         for (commit, answer) in steps.iter().zip(&answers) {
             match answer {
                 Committed::Done { .. } => {
-                    let told = commit.records.iter().filter_map(|record| tell(record, commit));
+                    let told = commit
+                        .records
+                        .iter()
+                        .filter_map(|record| tell(record, commit));
                     told.for_each(|line| self.journal.note(line));
                 }
                 Committed::Fenced => self.journal.note("fenced"),
@@ -334,7 +349,12 @@ impl Store for Recording {
         }
         Ok(answers)
     }
-    async fn request(&self, job: JobId, request: &Request, at: Timestamp) -> Result<bool, StoreError> {
+    async fn request(
+        &self,
+        job: JobId,
+        request: &Request,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
         self.inner.request(job, request, at).await
     }
     async fn requests(&self, who: &ConductorId) -> Result<Vec<(JobId, i64, Request)>, StoreError> {
@@ -351,7 +371,12 @@ impl Store for Recording {
         self.here()?;
         self.inner.ready(after, limit).await
     }
-    async fn events(&self, job: JobId, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+    async fn events(
+        &self,
+        job: JobId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<EventRow>, StoreError> {
         self.here()?;
         self.inner.events(job, after, limit).await
     }
