@@ -7,17 +7,20 @@ use super::words::count;
 use crate::model::{Bundle, SourceFile, Span, Value};
 use crate::syntax::{Problem, Severity};
 
-/// All problems in the order of the text, and a line that counts them. With escape sequences for colours.
+/// All problems, in the order in which they are arranged, and a line that counts them. With escape sequences for colours.
 #[must_use]
 pub fn render(bundle: &Bundle, problems: &[Problem]) -> String {
     let renderer = Renderer::styled().term_width(width());
     let mut text = String::new();
-    for problem in sorted(problems) {
+    for problem in problems {
         text.push_str(&renderer.render(&[group(bundle, problem)]));
         text.push_str("\n\n");
     }
-    text.push_str(&summary(bundle, problems));
-    text.push('\n');
+    match bundle.files.first() {
+        Some(file) => text.push_str(&format!("{}: {}\n", file.path, summary(problems))),
+        // There is one problem, and no text: nothing to count.
+        None => text.truncate(text.trim_end().len() + 1),
+    }
     text
 }
 
@@ -25,8 +28,8 @@ pub fn render(bundle: &Bundle, problems: &[Problem]) -> String {
 /// `end_column` (from 1, in characters), `label`, `help`, `related`.
 #[must_use]
 pub fn as_json(bundle: &Bundle, problems: &[Problem]) -> Value {
-    sorted(problems)
-        .into_iter()
+    problems
+        .iter()
         .map(|problem| {
             let mut object = place(bundle, problem.span);
             object["severity"] = json!(severity(problem.severity));
@@ -54,12 +57,6 @@ pub fn has_errors(problems: &[Problem]) -> bool {
     problems.iter().any(|p| p.severity == Severity::Error)
 }
 
-fn sorted(problems: &[Problem]) -> Vec<&Problem> {
-    let mut sorted: Vec<&Problem> = problems.iter().collect();
-    sorted.sort_by_key(|p| (p.span.file, p.span.start));
-    sorted
-}
-
 fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
@@ -67,7 +64,7 @@ fn severity(severity: Severity) -> &'static str {
     }
 }
 
-fn summary(bundle: &Bundle, problems: &[Problem]) -> String {
+fn summary(problems: &[Problem]) -> String {
     let errors = problems
         .iter()
         .filter(|p| p.severity == Severity::Error)
@@ -80,8 +77,7 @@ fn summary(bundle: &Bundle, problems: &[Problem]) -> String {
     if warnings > 0 {
         parts.push(count(warnings, "warning"));
     }
-    let path = bundle.files.first().map_or("", |file| file.path.as_str());
-    format!("{path}: {}", parts.join(", "))
+    parts.join(", ")
 }
 
 fn group<'a>(bundle: &'a Bundle, problem: &'a Problem) -> Group<'a> {

@@ -74,7 +74,7 @@ impl Flows {
         if let Some(known) = self.known().into_iter().find(|known| known.name == flow) {
             return self.open_known(&known);
         }
-        if Path::new(flow).is_file() {
+        if Path::new(flow).exists() {
             return self.read(Path::new(flow));
         }
         Err(self.unknown(flow))

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use super::report::{Error, Result};
 use crate::compile::Input;
 use crate::model::{Declared, SecretSource, Spanned, Type, Value};
+use crate::syntax::FlowDeclaration;
 
 /// No value is read from a larger file: 1 MiB.
 const MAX_BYTES: u64 = 1 << 20;
@@ -36,33 +37,47 @@ pub struct Inputs {
 /// What a flow's store declares.
 pub type Store = [(Spanned<String>, Declared)];
 
-/// Adds a flow's store to a command as options.
+/// A command for one flow: the flow's store as options before all others.
 #[must_use]
-pub fn with_options(command: Command, flow: &str, store: &Store) -> Command {
-    let taken: Vec<String> = command
-        .get_arguments()
-        .flat_map(|arg| arg.get_long_and_visible_aliases().unwrap_or_default())
-        .map(str::to_owned)
-        .chain(["help".to_owned(), "version".to_owned()])
-        .collect();
-    let heading = format!("Store of {flow}");
-    let options = store
+pub fn of_flow(command: Command, flow: &str, declared: &FlowDeclaration) -> Command {
+    let others: Vec<Arg> = command.get_arguments().cloned().collect();
+    let taken: Vec<&str> = others
         .iter()
-        .filter(|(name, _)| !taken.contains(&long(&name.value)))
+        .filter_map(Arg::get_long)
+        .chain(["help", "version"])
+        .collect();
+    let (hidden, free): (Vec<_>, Vec<_>) = declared
+        .store
+        .iter()
+        .partition(|(name, _)| taken.contains(&long(&name.value).as_str()));
+    let heading = format!("Store of {}", declared.name.value);
+    let options = free
+        .iter()
         .map(|(name, declared)| option(&name.value, declared).help_heading(heading.clone()));
-    let hidden: Vec<&str> = store
-        .iter()
-        .map(|(name, _)| name.value.as_str())
-        .filter(|name| taken.contains(&long(name)))
-        .collect();
-    let command = command.args(options.collect::<Vec<_>>());
+    let about = match &declared.about {
+        Some(about) => format!("{}: {about}", declared.name.value),
+        None => declared.name.value.clone(),
+    };
+    let usage = format!("jobrunner {} {flow} [OPTIONS]", command.get_name());
+    let names = hidden.iter().map(|(name, _)| name.value.as_str());
+    let note = format!(
+        "There is an option of another meaning for {}: set it with `--set NAME=VALUE`.",
+        super::words::list(names)
+    );
+    let of_flow = Command::new(command.get_name().to_owned())
+        .about(about)
+        .override_usage(usage)
+        .args(options.collect::<Vec<_>>())
+        // FLOW and what is for conductors alone would only be in the way.
+        .args(others.into_iter().map(|arg| {
+            let hide = arg.is_positional() || arg.get_long() == Some("until-empty");
+            arg.hide(hide)
+        }));
     if hidden.is_empty() {
-        return command;
+        of_flow
+    } else {
+        of_flow.after_help(note)
     }
-    command.after_help(format!(
-        "Of the store of {flow}, {} can only be set with `--set`: an option has that name.",
-        super::words::list(hidden)
-    ))
 }
 
 fn id(name: &str) -> String {

@@ -94,6 +94,7 @@ pub fn check(bundle: &Bundle) -> (Option<Plan>, Vec<Problem>) {
         problems.extend(more);
         plan
     });
+    let problems = syntax::arrange(problems);
     (plan.filter(|_| !has_errors(&problems)), problems)
 }
 

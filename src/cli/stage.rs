@@ -11,7 +11,7 @@ use super::Cli;
 use super::config::{Config, Global};
 use super::flows::Flows;
 use super::inputs;
-use super::report::Result;
+use super::report::{Error, Result};
 use super::source::Source;
 
 /// What a first look finds.
@@ -23,6 +23,8 @@ struct Glance {
     config: Option<String>,
     flows: Option<String>,
     help: bool,
+    /// An option that is not known, before the flow.
+    early: Option<String>,
 }
 
 /// The command line's grammar for these arguments, and the flow that they name.
@@ -56,13 +58,8 @@ pub fn command(arguments: &[OsString]) -> Result<(Command, Option<Source>)> {
             let flows = Flows::new(Config::read(&global)?.flows);
             let source = Source::open(&flows, flow)?;
             let declared = &source.declaration;
-            let command = command.mut_subcommand(name, |mut command| {
-                if let Some(about) = &declared.about {
-                    command = command
-                        .about(format!("{}: {about}", declared.name.value))
-                        .long_about(None);
-                }
-                inputs::with_options(command, &declared.name.value, &declared.store)
+            let command = command.mut_subcommand(name, |command| {
+                inputs::of_flow(command, flow, declared)
             });
             Ok((command, Some(source)))
         }
@@ -74,7 +71,12 @@ pub fn command(arguments: &[OsString]) -> Result<(Command, Option<Source>)> {
                 None,
             ))
         }
-        None => Ok((command, None)),
+        None => match &glance.early {
+            Some(option) => Err(Error::input(format!("`--{option}` is not known before FLOW")).help(format!(
+                "what a flow's store takes comes after the flow: jobrunner {name} FLOW --{option} …"
+            ))),
+            None => Ok((command, None)),
+        },
     }
 }
 
@@ -105,11 +107,8 @@ fn glance(command: &Command, arguments: &[OsString]) -> Glance {
         .skip(1)
         .map(|argument| argument.to_string_lossy());
     let mut at = command;
-    // Behind an option that is not known, a word may be its value.
-    let mut sure = true;
     while let Some(argument) = arguments.next() {
         if argument == "--" {
-            sure = true;
             continue;
         }
         if argument == "--help" || argument == "-h" {
@@ -120,7 +119,9 @@ fn glance(command: &Command, arguments: &[OsString]) -> Glance {
                 None => (option, None),
             };
             let Some(known) = at.get_arguments().find(|arg| arg.get_long() == Some(name)) else {
-                sure = false;
+                if found.flow.is_none() {
+                    found.early.get_or_insert_with(|| name.to_owned());
+                }
                 continue;
             };
             let takes = matches!(known.get_action(), ArgAction::Set | ArgAction::Append);
@@ -155,7 +156,7 @@ fn glance(command: &Command, arguments: &[OsString]) -> Glance {
                 }
                 _ => return Glance::default(),
             }
-        } else if found.flow.is_none() && sure && at.get_name() != "help" {
+        } else if found.flow.is_none() && found.early.is_none() && at.get_name() != "help" {
             found.flow = Some(argument.into());
         }
     }
@@ -183,7 +184,9 @@ mod tests {
         ] {
             assert_eq!(look(line).flow.as_deref(), Some("hello"), "{line}");
         }
-        assert_eq!(look("jobrunner post --port 8887 hello").flow, None);
+        // Behind an option that is not known, a word may be its value.
+        let early = look("jobrunner post --port 8887 hello");
+        assert_eq!((early.flow, early.early.as_deref()), (None, Some("port")));
         assert_eq!(look("jobrunner run --until-empty").flow, None);
         assert_eq!(look("jobrunner show run hello"), Glance::default());
     }

@@ -15,7 +15,10 @@ pub struct Home {
 impl Home {
     /// An empty home.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            environment: Vec::new(),
+        }
     }
 
     /// A home with a file in it.
@@ -112,7 +115,11 @@ impl Ran {
 
     /// All that it said, for a snapshot: what differs from run to run has a name instead.
     pub fn text(&self) -> String {
-        let mut text = format!("exit {}\n", self.code.map_or("by a signal".to_owned(), |code| code.to_string()));
+        let mut text = format!(
+            "exit {}\n",
+            self.code
+                .map_or("by a signal".to_owned(), |code| code.to_string())
+        );
         for (name, stream) in [("out", &self.stdout), ("err", &self.stderr)] {
             if !stream.is_empty() {
                 text.push_str(&format!("-- {name}\n{}", steady(stream, &self.folder)));
@@ -127,10 +134,18 @@ impl Ran {
 
 /// Text in which times, ids, machines and folders have names.
 fn steady(text: &str, folder: &Path) -> String {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let text = text.replace(&*folder.to_string_lossy(), "[home]").replace(&host, "[host]");
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let text = text
+        .replace(&*folder.to_string_lossy(), "[home]")
+        .replace(&host, "[host]");
     let rules = [
-        (r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b", "[id]"),
+        (
+            r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b",
+            "[id]",
+        ),
         (r"\b01[0-9a-f]{6}(-[0-9a-f]{1,4})*\b", "[id]"),
         (r"\[host\]:\d+(:[0-9a-f]+)?", "[conductor]"),
         (r"\d\d-\d\d \d\d:\d\d:\d\d\.\d\d\d", "[clock]"),
@@ -138,5 +153,10 @@ fn steady(text: &str, folder: &Path) -> String {
         (r" *\b\d+\.\d+s\b", " [took]"),
         (r"\b\d+[smhd]\b( ago)?", "[age]"),
     ];
-    rules.iter().fold(text, |text, (pattern, name)| Regex::new(pattern).unwrap().replace_all(&text, *name).into_owned())
+    rules.iter().fold(text, |text, (pattern, name)| {
+        Regex::new(pattern)
+            .unwrap()
+            .replace_all(&text, *name)
+            .into_owned()
+    })
 }
