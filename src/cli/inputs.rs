@@ -34,22 +34,45 @@ pub struct Inputs {
     secret: Vec<String>,
 }
 
+/// The heading of the options that are for conductors.
+pub const CONDUCTOR: &str = "As a conductor";
+
 /// What a flow's store declares.
 pub type Store = [(Spanned<String>, Declared)];
 
-/// A command for one flow: the flow's store as options before all others.
+/// A command for one flow: the flow's store as options before all others. `global` are the options of all commands.
 #[must_use]
-pub fn of_flow(command: Command, flow: &str, declared: &FlowDeclaration) -> Command {
-    let others: Vec<Arg> = command.get_arguments().cloned().collect();
+pub fn of_flow(
+    command: Command,
+    global: &[String],
+    flow: &str,
+    declared: &FlowDeclaration,
+) -> Command {
+    // What is for conductors makes room for what the flow takes.
+    let (conductors, others): (Vec<Arg>, Vec<Arg>) = command
+        .get_arguments()
+        .cloned()
+        .partition(|arg| arg.get_help_heading() == Some(CONDUCTOR));
     let taken: Vec<&str> = others
         .iter()
         .filter_map(Arg::get_long)
+        .chain(global.iter().map(String::as_str))
         .chain(["help", "version"])
         .collect();
     let (hidden, free): (Vec<_>, Vec<_>) = declared
         .store
         .iter()
         .partition(|(name, _)| taken.contains(&long(&name.value).as_str()));
+    let is_free = |long_name: &str| !free.iter().any(|(name, _)| long(&name.value) == long_name);
+    let conductors = conductors.into_iter().map(|arg| {
+        let name = arg.get_long().unwrap_or_default().to_owned();
+        let name = if is_free(&name) {
+            name
+        } else {
+            format!("conductor-{name}")
+        };
+        arg.long(name).hide(true)
+    });
     let heading = format!("Store of {}", declared.name.value);
     let options = free
         .iter()
@@ -59,25 +82,24 @@ pub fn of_flow(command: Command, flow: &str, declared: &FlowDeclaration) -> Comm
         None => declared.name.value.clone(),
     };
     let usage = format!("jobrunner {} {flow} [OPTIONS]", command.get_name());
-    let names = hidden.iter().map(|(name, _)| name.value.as_str());
-    let note = format!(
-        "There is an option of another meaning for {}: set it with `--set NAME=VALUE`.",
-        super::words::list(names)
-    );
     let of_flow = Command::new(command.get_name().to_owned())
         .about(about)
         .override_usage(usage)
         .args(options.collect::<Vec<_>>())
-        // FLOW and what is for conductors alone would only be in the way.
-        .args(others.into_iter().map(|arg| {
-            let hide = arg.is_positional() || arg.get_long() == Some("until-empty");
-            arg.hide(hide)
-        }));
+        .args(
+            others
+                .iter()
+                .map(|arg| arg.clone().hide(arg.is_positional())),
+        )
+        .args(conductors.collect::<Vec<_>>());
     if hidden.is_empty() {
-        of_flow
-    } else {
-        of_flow.after_help(note)
+        return of_flow;
     }
+    let names = hidden.iter().map(|(name, _)| name.value.as_str());
+    of_flow.after_help(format!(
+        "Set {} with `--set NAME=VALUE`: an option of that name means something else.",
+        super::words::list(names)
+    ))
 }
 
 fn id(name: &str) -> String {

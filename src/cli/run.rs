@@ -10,7 +10,7 @@ use super::backend::Backend;
 use super::conduct::{self, Asked, Logging, Signals};
 use super::config::{self, Config};
 use super::display::Display;
-use super::inputs::Inputs;
+use super::inputs::{CONDUCTOR, Inputs};
 use super::progress::Progress;
 use super::report::{Error, Result};
 use super::source::{Source, kinds};
@@ -34,7 +34,7 @@ pub struct Arguments {
 
 /// What a conductor takes.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "As a conductor")]
+#[command(next_help_heading = CONDUCTOR)]
 pub struct ConductorArguments {
     /// End when there is nothing left that this conductor can run
     #[arg(long, conflicts_with = "flow")]

@@ -58,8 +58,12 @@ pub fn command(arguments: &[OsString]) -> Result<(Command, Option<Source>)> {
             let flows = Flows::new(Config::read(&global)?.flows);
             let source = Source::open(&flows, flow)?;
             let declared = &source.declaration;
+            let global: Vec<String> = command
+                .get_arguments()
+                .filter_map(|arg| arg.get_long().map(str::to_owned))
+                .collect();
             let command = command.mut_subcommand(name, |command| {
-                inputs::of_flow(command, flow, declared)
+                inputs::of_flow(command, &global, flow, declared)
             });
             Ok((command, Some(source)))
         }
