@@ -6,6 +6,7 @@
 
 mod exec;
 pub mod guard;
+mod http;
 mod params;
 mod process;
 mod shell;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use crate::ports::{Clock, Kinds};
 use guard::GuardCommand;
+pub use http::HttpLimits;
 use process::Processes;
 
 /// What the built-in kinds need to know of the program that they run in.
@@ -29,12 +31,14 @@ pub struct Settings {
     pub grace: Duration,
     /// How many bytes of a process's standard output are kept as its result.
     pub max_output: usize,
+    /// How much of an HTTP answer is taken.
+    pub http: HttpLimits,
     /// What `sleep` waits by.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Settings {
-    /// The defaults: ten seconds of grace, 1 MiB of output.
+    /// The defaults: ten seconds of grace, 1 MiB of output or of an HTTP answer, 8 GiB of one that is saved.
     #[must_use]
     pub fn new(conductor: String, guard: GuardCommand, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -42,6 +46,7 @@ impl Settings {
             guard,
             grace: Duration::from_secs(10),
             max_output: 1024 * 1024,
+            http: HttpLimits::default(),
             clock,
         }
     }
@@ -59,6 +64,7 @@ pub fn builtin(settings: Settings) -> Kinds {
     let mut kinds = Kinds::default();
     kinds.add(Arc::new(shell::Shell::new(Arc::clone(&processes))));
     kinds.add(Arc::new(exec::Exec::new(processes)));
+    kinds.add(Arc::new(http::Http::new(settings.http)));
     kinds.add(Arc::new(sleep::Sleep::new(settings.clock)));
     kinds
 }

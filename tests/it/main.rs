@@ -1,9 +1,11 @@
 //! The one integration binary.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod calls;
 mod cli;
 mod conformance;
 mod engine;
+mod http;
 mod layers;
 mod play;
 mod process;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use jobrunner::model::{FailureKind, Phase, Value};
 use serde_json::json;
 
-use super::{Conductor, call, conductor, ended, lives, pids, shell};
+use super::{ended, lives, pids};
+use crate::calls::{Conductor, call, conductor, shell};
 
 const SHORT: Duration = Duration::from_millis(300);
 

@@ -8,7 +8,8 @@ use jobrunner::model::FailureKind;
 use jobrunner::ports::{LogSink, Stream, SystemClock};
 use jobrunner::tasks::{Settings, builtin};
 
-use super::{call, conductor, ended, lives, shell};
+use super::{ended, lives, pids};
+use crate::calls::{call, conductor, shell};
 
 const SCRIPT: &str = "JOBRUNNER_TEST_SCRIPT";
 
@@ -52,6 +53,8 @@ fn conducting(script: &str, count: usize) -> Conducting {
         ])
         .env(SCRIPT, script)
         .stdout(Stdio::piped())
+        // The harness complains when its output is not read to the end.
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -119,7 +122,7 @@ async fn a_guard_that_is_killed_is_replaced() {
     let conductor = conductor();
     let (call, log) = call(shell("sleep 1000 & echo $!; wait"));
     let watch = async {
-        let [pid] = super::pids(&log.lines(1).await)[..] else {
+        let [pid] = pids(&log.lines(1).await)[..] else {
             panic!("one line")
         };
         kill_guard(&conductor.mark).await;

@@ -8,7 +8,8 @@ use jobrunner::model::FailureKind;
 use jobrunner::ports::Stream;
 use serde_json::json;
 
-use super::{Conductor, call, conductor, ended, lives, shell};
+use super::{ended, lives};
+use crate::calls::{Conductor, call, conductor, shell};
 
 #[tokio::test]
 async fn a_result_is_what_was_printed_without_its_last_newline() {
