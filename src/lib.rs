@@ -11,5 +11,6 @@ pub mod engine;
 pub mod model;
 pub mod ports;
 pub mod scheduler;
+pub mod sql;
 pub mod stores;
 pub mod syntax;

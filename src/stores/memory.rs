@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::model::{
-    AtomId, AtomRow, Change, Checkpoint, ConductorId, Epoch, FlowRow, JobId, NewJob, Record,
+    AtomId, AtomRow, Checkpoint, ConductorId, Epoch, FlowRow, FlowState, JobId, NewJob, Record,
     Timestamp,
 };
 use crate::ports::{
@@ -195,12 +195,10 @@ impl Store for MemoryStore {
         else {
             return Ok(false);
         };
-        let record = super::stalled(why, at);
-        if let Change::Flow { state, cause, .. } = &record.change {
-            row.flow.state = *state;
-            row.flow.cause = cause.as_deref().cloned();
-            row.flow.since = at;
-        }
+        let (cause, record) = super::stalled(why, at);
+        row.flow.state = FlowState::Stuck;
+        row.flow.cause = Some(cause);
+        row.flow.since = at;
         row.claims = 0;
         row.events.push((epoch, record));
         Ok(true)

@@ -4,6 +4,7 @@
 //! A store never decides what a job does next, and never looks at a board.
 
 mod memory;
+pub mod sql;
 
 pub use memory::MemoryStore;
 
@@ -21,17 +22,19 @@ fn intent<'a>(waiting: impl Iterator<Item = &'a Request>) -> Intent {
     })
 }
 
-/// The record by which a store itself says that a job is STUCK.
-fn stalled(why: &str, at: Timestamp) -> Record {
-    Record {
+/// What a store writes when it marks a job STUCK by itself: why, and the record that says so.
+fn stalled(why: &str, at: Timestamp) -> (Failure, Record) {
+    let cause = Failure::new(FailureKind::Other, why);
+    let record = Record {
         subject: Subject::Flow,
         change: Change::Flow {
             state: FlowState::Stuck,
-            cause: Some(Box::new(Failure::new(FailureKind::Other, why))),
+            cause: Some(Box::new(cause.clone())),
             deadline: None,
             abandoned: false,
             by: None,
         },
         at,
-    }
+    };
+    (cause, record)
 }
