@@ -3,8 +3,9 @@
 mod expression;
 mod plan;
 mod template;
+mod uses;
 
-pub use expression::{Expression, ExpressionError};
+pub use expression::{Expression, ExpressionError, Reference};
 pub use plan::{
     Action, Atom, AtomKind, Binding, Input, Origin, Plan, Retry, RetryTries, Reversal, Scope, Task,
 };

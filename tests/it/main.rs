@@ -4,3 +4,4 @@ mod engine;
 mod layers;
 mod stage;
 mod suite;
+mod syntax;
