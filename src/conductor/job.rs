@@ -6,16 +6,17 @@ use indexmap::IndexMap;
 
 use super::lease::Lease;
 use super::{ConductorError, Shared};
-use crate::compile::Plan;
+use crate::compile::{self, Input, Plan};
 use crate::engine::{Driven, JobContext, Loss, Orders, Secrets, Stop, Writer, drive};
 use crate::model::{
-    Change, Duration, Epoch, FlowRow, FlowState, JobId, Operator, Phase, Record, Subject, Value,
+    Change, Duration, Epoch, FlowRow, FlowState, JobId, KindSchema, Operator, Phase, Record, Subject, Value,
     Verb,
 };
 use crate::ports::{
-    Claim, Commit, Loaded, LogBatch, LogChunk, Notice, Request, StoreError, Stream,
+    Claim, Commit, JobRow, Kinds, Loaded, LogBatch, LogChunk, Notice, Request, StoreError, Stream,
 };
 use crate::scheduler::{Scheduler, evolve_flow};
+use crate::syntax::{self, Severity};
 
 /// So many claims without a commit are bad luck; one more is a job that cannot be run.
 const CLAIMS: u32 = 3;
@@ -68,6 +69,7 @@ pub(super) async fn work_on(
     let Some(epoch) = owned else {
         // The notice was stale: there is nothing to do.
         off_the_board(lease.complete().await);
+        post_again(shared, id, &Ended::NotToBeRun).await;
         return Ok(Ended::NotToBeRun);
     };
     let job = Job {
@@ -142,7 +144,7 @@ impl Job<'_> {
             let why = format!("it was claimed {CLAIMS} times without any progress");
             return self.stall(why, Some(loaded)).await;
         }
-        let plan = match compiled(&loaded) {
+        let plan = match compiled(&loaded.job, &shared.kinds) {
             Ok(plan) => Arc::new(plan),
             Err(why) => return self.stall(why, Some(loaded)).await,
         };
@@ -302,9 +304,35 @@ fn abandon(request: &Request) -> Option<Operator> {
 }
 
 /// Compiles a job from what was posted; why it cannot be run, in words.
-fn compiled(loaded: &Loaded) -> Result<Plan, String> {
-    let _ = loaded;
-    Err("not built".to_owned())
+fn compiled(job: &JobRow, kinds: &Kinds) -> Result<Plan, String> {
+    let schemas: Vec<&KindSchema> = kinds.schemas().collect();
+    let names: Vec<&str> = schemas.iter().map(|schema| schema.name).collect();
+    let (flow, mut problems) = syntax::parse(&job.bundle, &names);
+    let plan = flow.and_then(|flow| {
+        let (plan, more) = compile::compile(&flow, &schemas);
+        problems.extend(more);
+        plan
+    });
+    let errors = problems.iter().filter(|p| p.severity == Severity::Error);
+    if let Some(first) = errors.clone().next() {
+        let (count, message) = (errors.count(), &first.message);
+        return Err(format!(
+            "it does not compile with this version ({count} errors): {message}"
+        ));
+    }
+    let plan = plan.ok_or_else(|| "it does not compile with this version".to_owned())?;
+    let values = job.inputs.iter().map(|(name, value)| (name, Input::Value(value.clone())));
+    let secrets = job.secrets.iter().map(|(name, from)| (name, Input::Secret(from.clone())));
+    let given = values.chain(secrets).map(|(name, input)| (name.clone(), input));
+    let plan = plan.with_inputs(&given.collect()).map_err(|problems| {
+        let problems = problems.iter().map(ToString::to_string);
+        format!("its inputs do not fit: {}", problems.collect::<Vec<_>>().join("; "))
+    })?;
+    if plan.digest != job.digest {
+        let what = "with this version it compiles to another plan than when it was posted";
+        return Err(format!("{what} ({} instead of {})", plan.digest, job.digest));
+    }
+    Ok(plan)
 }
 
 /// Feeds the jitter of delays: another one for each claim, so that what failed together is not tried again together.

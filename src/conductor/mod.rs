@@ -139,7 +139,8 @@ impl Conductor {
     /// Starts what works beside the jobs: the writer, the leases and the inbox.
     fn start(&self) -> (Writer, JoinSet<()>) {
         let shared = &self.shared;
-        let patience = shared.settings.lease_ttl - shared.settings.margin;
+        let patience = shared.settings.lease_ttl;
+        let patience = patience.saturating_sub(shared.settings.margin);
         let (writer, writing) =
             Writer::new(Arc::clone(&shared.store), shared.observer.clone(), patience);
         let mut background = JoinSet::new();

@@ -43,7 +43,7 @@ impl Settings {
             id: ConductorId(id),
             host,
             max_jobs: 64,
-            max_tasks: 4 * std::thread::available_parallelism().map_or(4, usize::from),
+            max_tasks: (4 * std::thread::available_parallelism().map_or(4, usize::from)).max(16),
             lease_ttl: Duration::from_secs(15),
             margin: Duration::from_secs(3),
             grace: Duration::from_secs(10),

@@ -5,12 +5,15 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use futures_util::FutureExt;
+use futures_util::future::maybe_done;
 use indexmap::IndexMap;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::unconstrained;
 use tokio_util::sync::CancellationToken;
 
 use super::JobContext;
@@ -38,27 +41,51 @@ pub(super) struct Ended {
     pub(super) logs: LogBatch,
 }
 
+/// A place in the queue for the machine, or the machine itself.
+pub(super) type Place = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+
+/// Takes a place in the queue now, so that whoever takes one later starts later.
+pub(super) fn queue_up(slots: &Arc<Semaphore>) -> Place {
+    let permit = unconstrained(Arc::clone(slots).acquire_owned());
+    let mut place = Box::pin(maybe_done(permit));
+    let _ = place.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    Box::pin(async move {
+        place.as_mut().await;
+        // Closed when the conductor ends.
+        place.as_mut().take_output()?.ok()
+    })
+}
+
 /// A command that is about to be carried out.
 pub(super) struct Attempt {
     context: Arc<JobContext>,
     command: Command,
     stop: CancellationToken,
+    /// What it waits for before it occupies the machine; nothing if it does not.
+    place: Option<Place>,
 }
 
 impl Attempt {
     /// An attempt that ends early when `stop` is cancelled.
-    pub(super) fn new(context: Arc<JobContext>, command: Command, stop: CancellationToken) -> Self {
+    pub(super) fn new(
+        context: Arc<JobContext>,
+        command: Command,
+        stop: CancellationToken,
+        place: Option<Place>,
+    ) -> Self {
         Self {
             context,
             command,
             stop,
+            place,
         }
     }
 
     /// Carries the command out. Dropping the future drops the call.
-    pub(super) async fn run(self) -> Ended {
+    pub(super) async fn run(mut self) -> Ended {
+        let place = self.place.take();
         let mut logs = LogBatch::default();
-        let outcome = self.outcome(&mut logs).await;
+        let outcome = self.outcome(place, &mut logs).await;
         let outcome = match self.context.secrets.masker() {
             None => outcome,
             Some(masker) => outcome
@@ -74,10 +101,10 @@ impl Attempt {
         }
     }
 
-    async fn outcome(&self, logs: &mut LogBatch) -> Result<Value, Failure> {
+    async fn outcome(&self, place: Option<Place>, logs: &mut LogBatch) -> Result<Value, Failure> {
         let context = &self.context;
         let side = self.side()?;
-        let _slot = self.slot(side.kind.as_ref()).await?;
+        let _slot = self.slot(place).await?;
         let secrets = context.secrets.read(&context.plan, &side.action.needs);
         let secrets = secrets.await?;
         let author = Author {
@@ -127,19 +154,18 @@ impl Attempt {
         })
     }
 
-    /// Waits for a place on the machine. What only waits needs none.
-    async fn slot(&self, kind: &dyn TaskKind) -> Result<Option<SemaphorePermit<'_>>, Failure> {
+    /// Waits for its turn on the machine. What only waits needs none.
+    async fn slot(&self, place: Option<Place>) -> Result<Option<OwnedSemaphorePermit>, Failure> {
         if self.stop.is_cancelled() {
             return Err(stopped());
         }
-        if kind.schema().waits {
+        let Some(place) = place else {
             return Ok(None);
-        }
+        };
         let permit = tokio::select! {
             biased;
             () = self.stop.cancelled() => return Err(stopped()),
-            // Closed when the conductor ends.
-            permit = self.context.slots.acquire() => permit.map_err(|_| stopped())?,
+            permit = place => permit.ok_or_else(stopped)?,
         };
         if self.context.stop.is_given() {
             return Err(stopped());

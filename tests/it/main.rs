@@ -12,3 +12,4 @@ mod process;
 mod properties;
 mod stage;
 mod suite;
+mod syntax;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,9 +13,10 @@ use jobrunner::model::{
     KindSchema, NewJob, Param, Phase, Priority, Record, ScopeId, Shape, SkipDepth, Subject,
     Timestamp, Value,
 };
+use jobrunner::boards::MemoryBoard;
 use jobrunner::ports::{
-    Call, Clock, Commit, Committed, Created, EventRow, JobSummary, Kinds, Loaded, LogBatch,
-    LogChunk, LogFilter, Outcome, Request, Store, StoreError, Stream, TaskKind,
+    BoardError, Call, Claim, Clock, Commit, Committed, Created, EventRow, JobBoard, JobSummary, Kinds, Loaded, LogBatch,
+    LogChunk, LogFilter, Notice, Outcome, Posting, Request, Store, StoreError, Stream, TaskKind,
 };
 use jobrunner::stores::MemoryStore;
 use petgraph::graph::DiGraph;
@@ -107,11 +108,19 @@ impl Journal {
 
 /// A task kind that does what its parameter `do` says, and writes it down:
 /// `pass`, `fail`, `hold` (until it is let go or cancelled), `deaf` (the same, but it ignores that it is cancelled),
-/// `panic`, `large`, `print`.
+/// `panic`, `large`, `print`, `freeze` (the thread, and with it the conductor, until it is thawed; once).
 pub struct Scripted {
     journal: Journal,
     gates: watch::Sender<BTreeMap<String, bool>>,
+    frozen: Arc<(Mutex<Ice>, Condvar)>,
     waits: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Ice {
+    NotYet,
+    Frozen,
+    Thawed,
 }
 
 impl Scripted {
@@ -119,6 +128,7 @@ impl Scripted {
         Arc::new(Self {
             journal: journal.clone(),
             gates: watch::Sender::new(BTreeMap::new()),
+            frozen: Arc::new((Mutex::new(Ice::NotYet), Condvar::new())),
             waits: false,
         })
     }
@@ -128,8 +138,25 @@ impl Scripted {
         Arc::new(Self {
             journal: journal.clone(),
             gates: watch::Sender::new(BTreeMap::new()),
+            frozen: Arc::new((Mutex::new(Ice::NotYet), Condvar::new())),
             waits: true,
         })
+    }
+
+    /// Lets the thread that a `freeze` holds go on.
+    pub fn thaw(&self) {
+        *self.frozen.0.lock().unwrap() = Ice::Thawed;
+        self.frozen.1.notify_all();
+    }
+
+    fn freeze(&self) {
+        let (ice, changed) = &*self.frozen;
+        let mut ice = ice.lock().unwrap();
+        if *ice == Ice::NotYet {
+            *ice = Ice::Frozen;
+            let frozen = changed.wait_timeout_while(ice, PATIENCE, |ice| *ice == Ice::Frozen);
+            drop(frozen);
+        }
     }
 
     /// Lets the tasks of this name that hold go on, now and later.
@@ -201,6 +228,10 @@ impl TaskKind for Scripted {
                         Err(Failure::new(FailureKind::Cancelled, "cancelled"))
                     }
                 }
+            }
+            "freeze" => {
+                self.freeze();
+                Ok(json!({"text": text}))
             }
             "panic" => panic!("{text}"),
             "large" => Ok(json!({"text": "x".repeat(2 << 20)})),
@@ -488,5 +519,76 @@ pub fn new_job(number: u128) -> NewJob {
         requires: "[]".to_owned(),
         priority: Priority::Normal,
         created_at: Timestamp(1_000_000),
+    }
+}
+
+/// A board in memory that can be made to fail.
+pub struct Flaky {
+    inner: MemoryBoard,
+    pub away: AtomicBool,
+}
+
+impl Flaky {
+    pub fn new(inner: MemoryBoard) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            away: AtomicBool::new(false),
+        })
+    }
+
+    fn here(&self) -> Result<(), BoardError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(BoardError::Unavailable("taken away".into()));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl JobBoard for Flaky {
+    async fn post(
+        &self,
+        notice: &Notice,
+        lease: Option<(&ConductorId, Duration)>,
+    ) -> Result<(), BoardError> {
+        self.here()?;
+        self.inner.post(notice, lease).await
+    }
+    async fn requirements(&self) -> Result<Vec<String>, BoardError> {
+        self.here()?;
+        self.inner.requirements().await
+    }
+    async fn claim(
+        &self,
+        who: &ConductorId,
+        able: &[String],
+        ttl: Duration,
+    ) -> Result<Option<Claim>, BoardError> {
+        self.here()?;
+        self.inner.claim(who, able, ttl).await
+    }
+    async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError> {
+        self.here()?;
+        self.inner.renew(who, ttl).await
+    }
+    async fn release(&self, who: &ConductorId, job: JobId) -> Result<bool, BoardError> {
+        self.here()?;
+        self.inner.release(who, job).await
+    }
+    async fn complete(&self, who: &ConductorId, job: JobId) -> Result<bool, BoardError> {
+        self.here()?;
+        self.inner.complete(who, job).await
+    }
+    async fn wake(&self) -> Result<(), BoardError> {
+        self.here()?;
+        self.inner.wake().await
+    }
+    async fn wait(&self, timeout: Duration) -> Result<(), BoardError> {
+        self.here()?;
+        self.inner.wait(timeout).await
+    }
+    async fn snapshot(&self, limit: usize) -> Result<Vec<Posting>, BoardError> {
+        self.here()?;
+        self.inner.snapshot(limit).await
     }
 }

@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{Driver, Mode, Running};
-use crate::engine::attempt::Attempt;
+use crate::engine::attempt::{Attempt, queue_up};
 use crate::model::Phase;
 use crate::scheduler::{Command, CorruptCheckpoint, Event};
 
@@ -35,15 +35,17 @@ impl Driver {
             Phase::Revert => task.revert.as_ref().map_or(&task.execute, |r| &r.action),
         });
         let kind = action.and_then(|action| self.context.kinds.get(&action.kind));
+        let waits = kind.is_some_and(|kind| kind.schema().waits);
         let running = Running {
             attempt: command.attempt,
             phase: command.phase,
             cancel: cancel.clone(),
-            waits: kind.is_some_and(|kind| kind.schema().waits),
+            waits,
             stopped: false,
         };
         self.running.insert(command.atom, running);
-        let attempt = Attempt::new(self.context.clone(), command, cancel);
+        let place = (!waits).then(|| queue_up(&self.context.slots));
+        let attempt = Attempt::new(self.context.clone(), command, cancel, place);
         self.attempts.spawn(attempt.run());
     }
 

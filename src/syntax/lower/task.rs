@@ -144,14 +144,14 @@ impl Lower<'_> {
                 let Some(name) = self.name(node, "provides") else {
                     return ProvidesDeclaration::Nothing;
                 };
-                self.check_name(&name, "a result");
+                self.check_name(&name, "the name of a result");
                 ProvidesDeclaration::Whole(name)
             }
             NodeValue::Map(entries) => {
                 let mut parts = Vec::with_capacity(entries.len());
                 for (key, node) in entries {
                     let name = Spanned::new(key.text, key.span);
-                    self.check_name(&name, "a result");
+                    self.check_name(&name, "the name of a result");
                     match self.expression(node, &name.value) {
                         Some(expression) => parts.push((name, expression)),
                         None => self.complete = false,

@@ -236,9 +236,9 @@ impl Lower<'_> {
     pub(super) fn check_secret(
         &mut self,
         name: &Spanned<String>,
-        declared: &Declared,
         place: Span,
         default: Option<&Node>,
+        from: bool,
     ) {
         if let Some(node) = default {
             self.report(
@@ -252,7 +252,7 @@ impl Lower<'_> {
                 )
                 .help("say where it is read from instead: `from: env:NAME` or `from: file:PATH`"),
             );
-        } else if declared.from.is_none() {
+        } else if !from {
             self.report(
                 Problem::warning(
                     code::SECRET_WITHOUT_SOURCE,
@@ -323,6 +323,19 @@ fn other_number(text: &str) -> Option<String> {
 
 /// The error as a message, with what was found in it not longer than messages are.
 fn clipped(error: &TypeError) -> String {
+    if let TypeError::Mismatch {
+        expected,
+        hint,
+        found,
+    } = error
+    {
+        let hint = match expected.as_str() {
+            "map" => "a mapping, such as { a: 1 }",
+            list if list.starts_with("list<") => "a list, such as [a, b]",
+            _ => *hint,
+        };
+        return format!("`{}` is not of the type `{expected}`: {hint}", shown(found));
+    }
     let mut error = error.clone();
     match &mut error {
         TypeError::Mismatch { found, .. } | TypeError::Pattern { found, .. } => {
