@@ -50,6 +50,7 @@ fn task(name: String) -> Atom {
             execute: Action {
                 kind: "sleep".to_owned(),
                 params: Template::Literal(Value::Null),
+                check: None,
                 needs: Vec::new(),
             },
             revert: None,

@@ -1,8 +1,15 @@
-//! The integration tests, as one binary.
+//! The one integration binary.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod calls;
+mod cli;
 mod conformance;
+mod engine;
+mod http;
 mod layers;
 mod play;
+mod process;
 mod properties;
+mod stage;
 mod suite;
 mod syntax;
