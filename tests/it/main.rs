@@ -5,3 +5,4 @@ mod layers;
 mod play;
 mod properties;
 mod suite;
+mod syntax;
