@@ -1,5 +1,6 @@
 //! The integration tests, in one binary.
 
+mod conductor;
 mod engine;
 mod layers;
 mod stage;
