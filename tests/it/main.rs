@@ -1,8 +1,8 @@
-//! The integration tests, as one binary.
+//! The integration tests, in one binary.
 
-mod conformance;
+mod conductor;
+mod engine;
 mod layers;
-mod play;
-mod properties;
+mod stage;
 mod suite;
 mod syntax;
