@@ -7,16 +7,17 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jobrunner::boards::MemoryBoard;
 use jobrunner::compile::{Action, Atom, AtomKind, Plan, Scope, Task, Template};
 use jobrunner::model::{
     AtomId, Bundle, Change, ConductorId, Digest, Epoch, Failure, FailureKind, IfInterrupted, JobId,
     KindSchema, NewJob, Param, Phase, Priority, Record, ScopeId, Shape, SkipDepth, Subject,
     Timestamp, Value,
 };
-use jobrunner::boards::MemoryBoard;
 use jobrunner::ports::{
-    BoardError, Call, Claim, Clock, Commit, Committed, Created, EventRow, JobBoard, JobSummary, Kinds, Loaded, LogBatch,
-    LogChunk, LogFilter, Notice, Outcome, Posting, Request, Store, StoreError, Stream, TaskKind,
+    BoardError, Call, Claim, Clock, Commit, Committed, Created, EventRow, JobBoard, JobSummary,
+    Kinds, Loaded, LogBatch, LogChunk, LogFilter, Notice, Outcome, Posting, Request, Store,
+    StoreError, Stream, TaskKind,
 };
 use jobrunner::stores::MemoryStore;
 use petgraph::graph::DiGraph;
