@@ -82,7 +82,7 @@ pub(crate) struct Names<'a> {
 }
 
 /// What a name stands for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 struct Meaning {
     origin: Origin,
     link: Option<(Provider, usize)>,

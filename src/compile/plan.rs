@@ -34,12 +34,23 @@ pub struct Plan {
     pub provides: Vec<Binding>,
     /// How long the whole flow may take.
     pub timeout: Option<Duration>,
-    /// What a conductor must be able to do: a list of `name` or `{name: argument}`, arguments rendered.
+    /// What a conductor must be able to do, as the flow asks for it.
+    pub requirements: Vec<Requirement>,
+    /// The same as a list of `name` or `{name: argument}`, arguments rendered; empty before the inputs are given.
     pub capabilities: Vec<Value>,
     /// The job's priority on the board.
     pub priority: Priority,
-    /// Tells this plan from any other.
+    /// Tells this plan from any other; empty before the inputs are given.
     pub digest: Digest,
+}
+
+/// Something that a conductor must be able to do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Requirement {
+    /// Its name.
+    pub name: String,
+    /// Its argument, which needs names of the store alone.
+    pub argument: Option<Template>,
 }
 
 /// What a node of the graph is.

@@ -38,7 +38,7 @@ pub(crate) fn read(
         Shape::Url => Some(read_url(reading.scalar(node, "a URL", found)?, found)),
         Shape::Json => Some(reading.tree(node, found)),
         Shape::TextMap => reading.map(node, found, |reading, node, found| reading.text(node, found)),
-        Shape::Query => reading.map(node, found, Reading::query),
+        Shape::Query => reading.map(node, found, |reading, node, found| reading.query(node, found)),
         Shape::Duration => {
             reading.typed(node, found, |text| {
                 parse_duration(text).map(|d| format_duration(d).into())
@@ -78,7 +78,7 @@ pub(crate) fn read(
     }
 }
 
-impl<'a> Reading<'a> {
+impl Reading<'_> {
     fn wrong(&self, span: Span, wanted: &str, node: &NodeValue, found: &mut Found) {
         let what = match node {
             NodeValue::Null => "nothing is written",
@@ -189,7 +189,7 @@ impl<'a> Reading<'a> {
         &self,
         node: &Node,
         found: &mut Found,
-        item: impl Fn(Self, &Node, &mut Found) -> Option<Template>,
+        item: impl Fn(Reading<'_>, &Node, &mut Found) -> Option<Template>,
     ) -> Option<Template> {
         let entries = match &node.value {
             NodeValue::Map(entries) => entries,
