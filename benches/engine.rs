@@ -120,6 +120,7 @@ fn layered(layers: usize, width: usize) -> Plan {
         secrets: IndexMap::new(),
         provides: Vec::new(),
         timeout: None,
+        requirements: Vec::new(),
         capabilities: Vec::new(),
         priority: Priority::Normal,
         digest: Digest(String::new()),
@@ -211,10 +212,14 @@ async fn bare(folder: &std::path::Path, commits: u32) -> Duration {
         .synchronous(SqliteSynchronous::Full);
     let mut database = options.connect().await.expect("it opens");
     let table = "CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT NOT NULL)";
-    sqlx::query(table).execute(&mut database).await.expect("a table");
+    sqlx::query(table)
+        .execute(&mut database)
+        .await
+        .expect("a table");
     let start = Instant::now();
     for _ in 0..commits {
-        let insert = sqlx::query("INSERT INTO t (text) VALUES ('about as much as a row of an atom holds')");
+        let insert =
+            sqlx::query("INSERT INTO t (text) VALUES ('about as much as a row of an atom holds')");
         insert.execute(&mut database).await.expect("a row");
     }
     start.elapsed()
@@ -238,8 +243,16 @@ async fn main() {
     let layers = Arc::new(layered(100, 100));
     let memory = || Arc::new(MemoryStore::new()) as Arc<dyn Store>;
     tell("chain, in memory", 1_000, run(memory(), &chain, 1).await);
-    tell("chain, in memory", 10_000, run(memory(), &long_chain, 1).await);
-    tell("layers of 100, in memory", 10_000, run(memory(), &layers, 1).await);
+    tell(
+        "chain, in memory",
+        10_000,
+        run(memory(), &long_chain, 1).await,
+    );
+    tell(
+        "layers of 100, in memory",
+        10_000,
+        run(memory(), &layers, 1).await,
+    );
     for round in 0..3 {
         let url = format!("sqlite://{}/jobs{round}.db", folder.path().display());
         let store: Arc<dyn Store> = Arc::new(SqlStore::open(&url).await.expect("it opens"));
@@ -247,8 +260,16 @@ async fn main() {
         std::fs::create_dir(&round_folder).expect("a folder");
         tell("bare commits", 1_000, bare(&round_folder, 1_000).await);
         tell("chain", 1_000, run(Arc::clone(&store), &chain, 1).await);
-        tell("chain", 10_000, run(Arc::clone(&store), &long_chain, 1).await);
-        tell("layers of 100", 10_000, run(Arc::clone(&store), &layers, 1).await);
+        tell(
+            "chain",
+            10_000,
+            run(Arc::clone(&store), &long_chain, 1).await,
+        );
+        tell(
+            "layers of 100",
+            10_000,
+            run(Arc::clone(&store), &layers, 1).await,
+        );
         tell("100 chains of 100 side by side", 10_000, {
             let plan = Arc::new(layered(100, 1));
             run(Arc::clone(&store), &plan, 100).await

@@ -129,6 +129,7 @@ fn layered(layers: usize, width: usize) -> Plan {
         secrets: IndexMap::new(),
         provides: Vec::new(),
         timeout: None,
+        requirements: Vec::new(),
         capabilities: Vec::new(),
         priority: Priority::Normal,
         digest: Digest(String::new()),

@@ -9,8 +9,8 @@ use super::{ConductorError, Shared};
 use crate::compile::{self, Input, Plan};
 use crate::engine::{Driven, JobContext, Loss, Orders, Secrets, Stop, Writer, drive};
 use crate::model::{
-    Change, Duration, Epoch, FlowRow, FlowState, JobId, KindSchema, Operator, Phase, Record, Subject, Value,
-    Verb,
+    Change, Duration, Epoch, FlowRow, FlowState, JobId, KindSchema, Operator, Phase, Record,
+    Subject, Value, Verb,
 };
 use crate::ports::{
     Claim, Commit, JobRow, Kinds, Loaded, LogBatch, LogChunk, Notice, Request, StoreError, Stream,
@@ -321,16 +321,30 @@ fn compiled(job: &JobRow, kinds: &Kinds) -> Result<Plan, String> {
         ));
     }
     let plan = plan.ok_or_else(|| "it does not compile with this version".to_owned())?;
-    let values = job.inputs.iter().map(|(name, value)| (name, Input::Value(value.clone())));
-    let secrets = job.secrets.iter().map(|(name, from)| (name, Input::Secret(from.clone())));
-    let given = values.chain(secrets).map(|(name, input)| (name.clone(), input));
+    let values = job
+        .inputs
+        .iter()
+        .map(|(name, value)| (name, Input::Value(value.clone())));
+    let secrets = job
+        .secrets
+        .iter()
+        .map(|(name, from)| (name, Input::Secret(from.clone())));
+    let given = values
+        .chain(secrets)
+        .map(|(name, input)| (name.clone(), input));
     let plan = plan.with_inputs(&given.collect()).map_err(|problems| {
         let problems = problems.iter().map(ToString::to_string);
-        format!("its inputs do not fit: {}", problems.collect::<Vec<_>>().join("; "))
+        format!(
+            "its inputs do not fit: {}",
+            problems.collect::<Vec<_>>().join("; ")
+        )
     })?;
     if plan.digest != job.digest {
         let what = "with this version it compiles to another plan than when it was posted";
-        return Err(format!("{what} ({} instead of {})", plan.digest, job.digest));
+        return Err(format!(
+            "{what} ({} instead of {})",
+            plan.digest, job.digest
+        ));
     }
     Ok(plan)
 }

@@ -61,29 +61,21 @@ pub(super) struct Attempt {
     context: Arc<JobContext>,
     command: Command,
     stop: CancellationToken,
-    /// What it waits for before it occupies the machine; nothing if it does not.
-    place: Option<Place>,
 }
 
 impl Attempt {
     /// An attempt that ends early when `stop` is cancelled.
-    pub(super) fn new(
-        context: Arc<JobContext>,
-        command: Command,
-        stop: CancellationToken,
-        place: Option<Place>,
-    ) -> Self {
+    pub(super) fn new(context: Arc<JobContext>, command: Command, stop: CancellationToken) -> Self {
         Self {
             context,
             command,
             stop,
-            place,
         }
     }
 
-    /// Carries the command out. Dropping the future drops the call.
-    pub(super) async fn run(mut self) -> Ended {
-        let place = self.place.take();
+    /// Carries the command out, once its `place` has come if it is to occupy the machine. Dropping the future drops
+    /// the call.
+    pub(super) async fn run(self, place: Option<Place>) -> Ended {
         let mut logs = LogBatch::default();
         let outcome = self.outcome(place, &mut logs).await;
         let outcome = match self.context.secrets.masker() {

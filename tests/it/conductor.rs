@@ -116,7 +116,10 @@ impl Town {
     }
 
     async fn ask(&self, job: JobId, request: Request) {
-        self.store.request(job, &request, self.clock.now()).await.unwrap();
+        self.store
+            .request(job, &request, self.clock.now())
+            .await
+            .unwrap();
         let posted = Notice {
             job,
             priority: Default::default(),
@@ -145,7 +148,8 @@ impl Town {
 
     async fn until_state(&self, job: JobId, state: FlowState) {
         let text = format!("{state}");
-        self.pass_until(&text, async || self.flow(job).await.state == state).await;
+        self.pass_until(&text, async || self.flow(job).await.state == state)
+            .await;
     }
 
     async fn is_on_board(&self, job: JobId) -> bool {
@@ -198,7 +202,10 @@ async fn steps_of_many_jobs_share_commits() {
     }
     town.start("a", Until::Empty).ended().await;
     let lines = town.journal.lines();
-    let commits = lines.iter().filter(|line| line.starts_with("commit of ")).count();
+    let commits = lines
+        .iter()
+        .filter(|line| line.starts_with("commit of "))
+        .count();
     assert_eq!(town.journal.count("commit a SUCCESS"), 40);
     assert!(commits <= 40, "{commits} commits for 80 steps");
 }
@@ -264,8 +271,10 @@ async fn a_frozen_conductor_is_taken_over_and_fenced() {
     let told = stop.clone();
     // A runtime of one thread: the task that freezes it freezes the whole conductor.
     let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all();
-        let runtime = { runtime }.build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(frozen.run(Until::Stopped, told))
     });
     town.journal.wait_for("start a", 1).await;
@@ -314,11 +323,21 @@ async fn a_job_that_cannot_be_run_is_stuck_and_the_others_go_on() {
         flow: None,
         answered: Vec::new(),
     };
-    town.store.commit(&[step], &LogBatch::default()).await.unwrap();
+    town.store
+        .commit(&[step], &LogBatch::default())
+        .await
+        .unwrap();
     town.store.disown(corrupt, &who, epoch).await.unwrap();
     // This one compiles to another plan than when it was posted.
     let mut other = new_job(77);
-    other.bundle = town.store.load(changed.job).await.unwrap().unwrap().job.bundle;
+    other.bundle = town
+        .store
+        .load(changed.job)
+        .await
+        .unwrap()
+        .unwrap()
+        .job
+        .bundle;
     town.store.create(&other).await.unwrap();
     let notice = Notice {
         job: other.id,
@@ -337,7 +356,15 @@ async fn a_job_that_cannot_be_run_is_stuck_and_the_others_go_on() {
     assert_eq!(town.flow(good).await.state, FlowState::Success);
 
     // What cannot be understood can still be given up; anything else is answered, not tried for ever.
-    town.ask(corrupt, Request::Decide { verb: Verb::Retry, task: None, by: by() }).await;
+    town.ask(
+        corrupt,
+        Request::Decide {
+            verb: Verb::Retry,
+            task: None,
+            by: by(),
+        },
+    )
+    .await;
     town.start("b", Until::Empty).ended().await;
     assert_eq!(town.flow(corrupt).await.state, FlowState::Stuck);
     let filter = LogFilter {
@@ -347,8 +374,19 @@ async fn a_job_that_cannot_be_run_is_stuck_and_the_others_go_on() {
         limit: 10,
     };
     let log = town.store.logs(&filter).await.unwrap();
-    assert!(log.iter().any(|chunk| chunk.stream == Stream::Note), "{log:?}");
-    town.ask(corrupt, Request::Decide { verb: Verb::Abandon, task: None, by: by() }).await;
+    assert!(
+        log.iter().any(|chunk| chunk.stream == Stream::Note),
+        "{log:?}"
+    );
+    town.ask(
+        corrupt,
+        Request::Decide {
+            verb: Verb::Abandon,
+            task: None,
+            by: by(),
+        },
+    )
+    .await;
     town.start("c", Until::Empty).ended().await;
     assert_eq!(town.flow(corrupt).await.state, FlowState::Abandoned);
 }
@@ -366,7 +404,15 @@ async fn a_job_that_brings_no_progress_is_stuck() {
     assert_eq!(flow.state, FlowState::Stuck);
     assert!(flow.cause.unwrap().message.contains("without any progress"));
     assert!(!town.journal.has("start a"));
-    town.ask(job, Request::Decide { verb: Verb::Retry, task: None, by: by() }).await;
+    town.ask(
+        job,
+        Request::Decide {
+            verb: Verb::Retry,
+            task: None,
+            by: by(),
+        },
+    )
+    .await;
     town.start("b", Until::Empty).ended().await;
     assert_eq!(town.flow(job).await.state, FlowState::Success);
 }
@@ -403,12 +449,21 @@ async fn a_suspended_job_leaves_the_board_until_it_is_resumed() {
 #[tokio::test]
 async fn a_request_that_comes_as_the_job_is_given_up_is_not_forgotten() {
     let mut town = Town::new();
-    let job = town.post("tasks:\n  a: { script: fail, revert: fail }\n").await;
+    let job = town
+        .post("tasks:\n  a: { script: fail, revert: fail }\n")
+        .await;
     town.start("a", Until::Empty).ended().await;
     assert_eq!(town.flow(job).await.state, FlowState::Stuck);
     // The store has the request, and nobody has told the board.
-    let abandon = Request::Decide { verb: Verb::Abandon, task: None, by: by() };
-    town.store.request(job, &abandon, town.clock.now()).await.unwrap();
+    let abandon = Request::Decide {
+        verb: Verb::Abandon,
+        task: None,
+        by: by(),
+    };
+    town.store
+        .request(job, &abandon, town.clock.now())
+        .await
+        .unwrap();
     town.start("b", Until::Empty).ended().await;
     assert_eq!(town.flow(job).await.state, FlowState::Abandoned);
 }
@@ -427,7 +482,9 @@ async fn what_only_the_store_knows_is_swept_to_the_board() {
 #[tokio::test]
 async fn a_job_is_left_to_those_that_can_run_it() {
     let mut town = Town::new();
-    let job = town.post("capabilities: [{ label: large }]\ntasks:\n  a: { script: pass }\n").await;
+    let job = town
+        .post("capabilities: [{ label: large }]\ntasks:\n  a: { script: pass }\n")
+        .await;
     let unable = town.start("a", Until::Stopped);
     let quick = town.post(QUICK).await;
     town.until_state(quick, FlowState::Success).await;
@@ -466,7 +523,10 @@ async fn when_store_and_board_are_away_tasks_end_before_the_lease_does() {
     at_work.board.away.store(true, Ordering::SeqCst);
     town.store.away.store(true, Ordering::SeqCst);
     let before = town.clock.now();
-    town.pass_until("the end of the task", async || town.journal.has("cancelled a")).await;
+    town.pass_until("the end of the task", async || {
+        town.journal.has("cancelled a")
+    })
+    .await;
     let took = town.clock.now().since(before);
     assert!(took <= Duration::from_secs(15), "{took:?}");
     // Both are back: the conductor goes on with the job by itself.
@@ -493,6 +553,8 @@ async fn an_epoch_rises_with_each_claim() {
     let epochs: Vec<Epoch> = events.iter().map(|event| event.epoch).collect();
     assert!(epochs.is_sorted());
     assert_eq!(epochs.last(), Some(&Epoch(2)));
-    let successes = events.iter().filter(|event| matches!(event.record.change, Change::Succeeded { .. }));
+    let successes = events
+        .iter()
+        .filter(|event| matches!(event.record.change, Change::Succeeded { .. }));
     assert_eq!(successes.count(), 2);
 }

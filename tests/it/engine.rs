@@ -511,3 +511,16 @@ async fn the_last_of_the_output_is_there_with_the_outcome_and_secrets_are_not() 
     let loaded = stage.store.load(stage.job).await.unwrap().unwrap();
     assert_eq!(loaded.checkpoint.atoms[0].1.result["text"], "path is ***!");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_place_starts_in_the_order_of_the_scheduler() {
+    const NAMES: [&str; 12] = [
+        "t00", "t01", "t02", "t03", "t04", "t05", "t06", "t07", "t08", "t09", "t10", "t11",
+    ];
+    let mut stage = Stage::new(NAMES.map(|name| task(name, &[], "pass", "")).into()).await;
+    stage.max_tasks = 1;
+    assert_eq!(end(&stage.drive().await), FlowState::Success);
+    let lines = stage.journal.lines();
+    let started = lines.iter().filter_map(|line| line.strip_prefix("start "));
+    assert_eq!(started.collect::<Vec<_>>(), NAMES);
+}

@@ -3,6 +3,7 @@
 
 mod calls;
 mod cli;
+mod conductor;
 mod conformance;
 mod engine;
 mod http;

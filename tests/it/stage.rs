@@ -498,6 +498,7 @@ pub fn plan(sketches: Vec<Sketch>) -> Plan {
         secrets: Default::default(),
         provides: Vec::new(),
         timeout: None,
+        requirements: Vec::new(),
         capabilities: Vec::new(),
         priority: Priority::Normal,
         digest: Digest("test".to_owned()),

@@ -45,8 +45,8 @@ impl Driver {
         };
         self.running.insert(command.atom, running);
         let place = (!waits).then(|| queue_up(&self.context.slots));
-        let attempt = Attempt::new(self.context.clone(), command, cancel, place);
-        self.attempts.spawn(attempt.run());
+        let attempt = Attempt::new(self.context.clone(), command, cancel);
+        self.attempts.spawn(attempt.run(place));
     }
 
     /// The conductor ends in order: nothing new starts, and what loses nothing by it is stopped.
