@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::line::Line;
+use super::line::{BOLD, DIM, Line, PLAIN};
 use super::screen::{self, Screen};
-use super::tree::{Look, Tree, headline};
+use super::status::{Look, headline};
+use super::tree::Tree;
 use super::watch::Watch;
 use crate::compile::Plan;
 use crate::model::Timestamp;
@@ -33,6 +34,17 @@ impl Display {
             frame: 0,
             colour: screen::has_colour(),
             broken: false,
+        }
+    }
+
+    /// Tells which job it is; where a tree is drawn, its first line does.
+    pub fn begin(&mut self, name: &str) {
+        if !self.is_live() {
+            let line = Line::new()
+                .with(PLAIN, "POSTED         ")
+                .with(BOLD, name)
+                .with(DIM, format!("  {}", self.id));
+            self.print(&[line]);
         }
     }
 

@@ -146,7 +146,7 @@ impl Flows {
                     version: 1,
                     files: Vec::new(),
                 },
-                problems: vec![problem],
+                problems: vec![*problem],
             }),
         }
     }

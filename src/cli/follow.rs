@@ -28,6 +28,7 @@ pub async fn run(backend: &Backend, id: JobId) -> Result {
     let plan = plan_of(&loaded.job)?;
     let short = job::short(store, id).await?;
     let mut display = Display::new(&plan, short.clone());
+    display.begin(&plan.name);
     let watch = Watch::new(
         Progress::new(id, plan, Checkpoint::default()),
         !display.is_live(),
@@ -67,7 +68,13 @@ pub async fn end(
     let plan = watch.seen().progress.plan.clone();
     let progress = Progress::new(id, plan, loaded.checkpoint);
     display.end(watch, SystemClock.now());
-    let lines = outcome::lines(&progress, &watch.seen().tails, &provided, short);
+    let lines = outcome::lines(
+        &progress,
+        &watch.seen().tails,
+        &provided,
+        short,
+        display.is_live(),
+    );
     display.print(&lines);
     Ok(outcome::exit(progress.flow.state))
 }

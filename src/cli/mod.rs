@@ -26,6 +26,7 @@ mod screen;
 mod show;
 mod source;
 mod stage;
+mod status;
 mod tree;
 mod watch;
 mod words;

@@ -2,9 +2,9 @@
 //!
 //! A record and the progress before it enter, a line leaves: the new state, whose it is, and what there is to say.
 
-use super::line::{BOLD, DIM, GREEN, Line, MAGENTA, PLAIN, RED, YELLOW};
+use super::line::{BOLD, DIM, Line, MAGENTA, PLAIN, RED, YELLOW};
 use super::progress::{Progress, shown};
-use super::tree::{flow_symbol, symbol};
+use super::status::{flow_symbol, symbol};
 use super::words::took;
 use crate::compile::AtomKind;
 use crate::model::{AtomId, AtomState, Change, Operator, Record, Subject, Timestamp};
@@ -86,11 +86,14 @@ fn task(progress: &Progress, atom: AtomId, record: &Record) -> Option<Line> {
         Change::HandedOver => {
             said(YELLOW, "HANDED OVER", name).with(DIM, "  its conductor was told to stop")
         }
+        // The start of a revert that has nothing to do is not worth a line.
+        Change::Reverting if !progress.has_revert(atom) => return None,
         Change::Reverting => state(AtomState::Reverting, name),
         Change::Reverted { by: operator } => {
             let line = state(AtomState::Reverted, name);
             match operator {
                 Some(operator) => line.with(PLAIN, by(operator)),
+                None if !progress.has_revert(atom) => line.with(DIM, "  nothing to undo"),
                 None if row.state == AtomState::Reverting => line.with(DIM, spent(Some(row.since))),
                 None => line,
             }
@@ -172,16 +175,7 @@ fn flow(progress: &Progress, record: &Record) -> Option<Line> {
     if *state == progress.flow.state {
         return None;
     }
-    let style = if state.is_end() && *state != crate::model::FlowState::Success {
-        RED
-    } else {
-        flow_symbol(*state, None).0
-    };
-    let style = if *state == crate::model::FlowState::Success {
-        GREEN
-    } else {
-        style
-    };
+    let (style, _) = flow_symbol(*state, None);
     let mut line = said(style, state.as_str(), &progress.plan.name);
     if let Some(operator) = operator {
         line.push(PLAIN, by(operator));

@@ -7,20 +7,21 @@ use super::narration::blame;
 use super::progress::{Progress, shown};
 use super::report::{Error, Exit, Result};
 use super::source::plan_of;
-use super::tree::flow_symbol;
+use super::status::flow_symbol;
 use super::watch::Tails;
 use super::words::{count, took};
 use crate::model::{AtomId, AtomState, FlowState, Phase, Value};
 use crate::ports::Loaded;
 use crate::scheduler::Scheduler;
 
-/// The last lines of what failed, what was undone, the verdict, what the flow provides.
+/// The last lines of what failed, what was undone, the verdict, what the flow provides. `drawn`: below its tree.
 #[must_use]
 pub fn lines(
     progress: &Progress,
     tails: &Tails,
     provided: &IndexMap<String, Value>,
     id: &str,
+    drawn: bool,
 ) -> Vec<Line> {
     let mut lines = Vec::new();
     let flow = &progress.flow;
@@ -40,7 +41,10 @@ pub fn lines(
         );
     }
     undone(progress, &mut lines);
-    lines.push(verdict(progress));
+    // Under a tree that says so already it would only be said twice.
+    if !(drawn && flow.state == FlowState::Success) {
+        lines.push(verdict(progress));
+    }
     for atom in stuck {
         let row = progress.row(atom);
         let why = row
@@ -125,7 +129,9 @@ fn output(tails: &Tails, task: &str, phase: Phase, lines: &mut Vec<Line>) {
 fn undone(progress: &Progress, lines: &mut Vec<Line>) {
     let mut tasks: Vec<AtomId> = progress
         .tasks()
-        .filter(|atom| progress.row(*atom).state == AtomState::Reverted)
+        .filter(|atom| {
+            progress.row(*atom).state == AtomState::Reverted && progress.has_revert(*atom)
+        })
         .collect();
     if tasks.is_empty() {
         return;

@@ -61,7 +61,7 @@ pub async fn run(config: &Config, arguments: Arguments, given: Given<'_>) -> Res
     let inputs = arguments
         .inputs
         .collect(&source.declaration.store, given.options)?;
-    let plan = with_inputs(&plan, &inputs)?;
+    let plan = with_inputs(plan, &inputs)?;
     let backend = Backend::open(config).await?;
     let new = new_job(&source, &plan, arguments.priority, arguments.key);
     let posted = post(&backend, &new, None).await?;
@@ -87,15 +87,16 @@ pub async fn run(config: &Config, arguments: Arguments, given: Given<'_>) -> Res
 ///
 /// # Errors
 /// All that is wrong with them.
-pub fn with_inputs(plan: &Plan, inputs: &IndexMap<String, Input>) -> Result<Plan> {
+pub fn with_inputs(plan: Plan, inputs: &IndexMap<String, Input>) -> Result<Plan> {
+    let name = plan.name.clone();
     plan.with_inputs(inputs)
-        .map_err(|problems| refused(plan, &problems))
+        .map_err(|problems| refused(&name, &problems))
 }
 
-fn refused(plan: &Plan, problems: &[InputProblem]) -> Error {
+fn refused(flow: &str, problems: &[InputProblem]) -> Error {
     let message = match problems {
         [only] => only.message.clone(),
-        _ => format!("{} values of `{}` do not fit", problems.len(), plan.name),
+        _ => format!("{} values of `{}` do not fit", problems.len(), flow),
     };
     let mut said = Error::input(message);
     for problem in problems {
@@ -108,7 +109,7 @@ fn refused(plan: &Plan, problems: &[InputProblem]) -> Error {
     }
     said.help(format!(
         "`jobrunner post {} --help` lists what can be set",
-        plan.name
+        flow
     ))
 }
 

@@ -123,6 +123,14 @@ impl Progress {
         }
     }
 
+    /// Whether the flow says how a task is undone.
+    #[must_use]
+    pub fn has_revert(&self, task: AtomId) -> bool {
+        self.plan
+            .task(task)
+            .is_some_and(|task| task.revert.is_some())
+    }
+
     /// The retry controller of a task's own.
     #[must_use]
     pub fn own_controller(&self, task: AtomId) -> Option<AtomId> {

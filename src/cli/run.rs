@@ -83,7 +83,7 @@ pub fn run(config: &Config, verbose: u8, arguments: Arguments, given: Given<'_>)
             let inputs = arguments
                 .inputs
                 .collect(&source.declaration.store, given.options)?;
-            let plan = post::with_inputs(&source.plan()?, &inputs)?;
+            let plan = post::with_inputs(source.plan()?, &inputs)?;
             block_on(here(config, &arguments.conductor, &source, &plan))
         }
         (Some(flow), None) => Err(Error::input(format!("there is no flow `{flow}`"))),
@@ -110,6 +110,7 @@ async fn here(
     post::post(&backend, &new, Some((&settings.id, settings.lease_ttl))).await?;
     let short = job::short(backend.store.as_ref(), id).await?;
     let mut display = Display::new(plan, short.clone());
+    display.begin(&plan.name);
     let watch = Arc::new(Watch::new(
         Progress::new(id, Arc::new(plan.clone()), Checkpoint::default()),
         !display.is_live(),

@@ -80,14 +80,6 @@ impl Screen {
         out.flush()
     }
 
-    /// Takes the region away.
-    ///
-    /// # Errors
-    /// The terminal is gone.
-    pub fn clear(&mut self) -> io::Result<()> {
-        self.draw(Vec::new())
-    }
-
     /// To the first line of the region. A terminal that was made narrower has broken long lines into several.
     fn back_to_top(&self, width: usize) -> String {
         let rows: usize = self

@@ -19,7 +19,6 @@ pub struct Source {
     pub bundle: Bundle,
     /// What it declares.
     pub declaration: FlowDeclaration,
-    problems: Vec<Problem>,
 }
 
 /// The kinds that this program knows, for a conductor of that id. Nothing is started before the first call.
@@ -59,7 +58,6 @@ impl Source {
             (Some(declaration), problems) if !has_errors(&problems) => Ok(Self {
                 bundle,
                 declaration,
-                problems,
             }),
             (_, problems) => Err(Error::Flow { bundle, problems }),
         }
@@ -89,8 +87,9 @@ pub fn check(bundle: &Bundle) -> (Option<Plan>, Vec<Problem>) {
     let kinds = schemas();
     let names: Vec<&str> = kinds.schemas().map(|kind| kind.name).collect();
     let (declaration, mut problems) = syntax::parse(bundle, &names);
+    let all: Vec<_> = kinds.schemas().collect();
     let plan = declaration.and_then(|declaration| {
-        let (plan, more) = compile::compile(&declaration, kinds.schemas());
+        let (plan, more) = compile::compile(&declaration, &all);
         problems.extend(more);
         plan
     });
