@@ -1203,8 +1203,7 @@ async fn deep_and_odd_values_come_back(stores: Stores) {
     // As deep as a JSON parser lets a task's result be.
     let deep: Value =
         serde_json::from_str(&format!("{}1{}", "[".repeat(127), "]".repeat(127))).unwrap();
-    let odd =
-        json!([u64::MAX, i64::MIN, -0.0, 1e308, 5e-324, 0.1, "\u{0}\u{7f}\u{2028}'\"\\", {"": {}}]);
+    let odd = json!([-1.2108827173763167e+235, u64::MAX, i64::MIN, -0.0, 1e308, 5e-324, 0.1, "\u{0}\u{7f}\u{2028}'\"\\", {"": {}}]);
     for (seq, value) in (0..).zip([deep, odd, Value::String("x".repeat(3_000_000))]) {
         let mut step = step(job, &me, epoch, seq);
         step.records = vec![record(0, succeeded(value.clone()))];
