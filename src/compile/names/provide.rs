@@ -118,12 +118,16 @@ impl<'a> Names<'a> {
             let around = body.owner.map(|group| layout.members[group].body);
             for (name, provider) in &self.provided[index] {
                 // What a group hands out has the same name inside and outside of it.
-                if let Some(outer) = self.seen(name, around, |task, _| task == Some(provider.task)) {
+                if let Some(outer) = self.seen(name, around, |task, _| task == Some(provider.task))
+                {
                     problems.push(hidden(name, provider.span, outer));
                 }
             }
         }
-        let own = layout.members.iter().filter(|member| member.inner.is_none());
+        let own = layout
+            .members
+            .iter()
+            .filter(|member| member.inner.is_none());
         let own = own.map(|member| (member.body, member.declaration.retry.as_ref()));
         let bodies = layout.bodies.iter().enumerate();
         let bodies = bodies.map(|(index, body)| (index, body.retry));
@@ -167,6 +171,14 @@ impl<'a> Names<'a> {
 
     /// What nothing uses: names of the store, of tasks, of retries.
     pub fn check_unused(&mut self) {
+        // Where something could not be read, it cannot be told what it uses.
+        if self
+            .problems
+            .iter()
+            .any(|problem| UNREAD.contains(&problem.code))
+        {
+            return;
+        }
         let layout = self.layout;
         for (name, _) in &self.flow.store {
             if !self.used_store.contains(name.value.as_str()) {
@@ -181,16 +193,22 @@ impl<'a> Names<'a> {
             for (name, provider) in provided {
                 if !self.used_provided.contains(&(body, *name)) {
                     let what = format!("nothing uses `{name}`");
-                    self.problems.push(
-                        Problem::warning("unused-name", provider.span, what)
-                            .help("use it in a task, hand it out with the flow's `provides`, or leave it out"),
-                    );
+                    self.problems
+                        .push(Problem::warning("unused-name", provider.span, what).help(
+                        "use it in a task, hand it out with the flow's `provides`, or leave it out",
+                    ));
                 }
             }
         }
-        let own = layout.members.iter().filter(|member| member.inner.is_none());
+        let own = layout
+            .members
+            .iter()
+            .filter(|member| member.inner.is_none());
         let own = own.map(|member| (member.controller, member.declaration.retry.as_ref()));
-        let bodies = layout.bodies.iter().map(|body| (body.controller, body.retry));
+        let bodies = layout
+            .bodies
+            .iter()
+            .map(|body| (body.controller, body.retry));
         let mut problems = Vec::new();
         for (controller, retry) in bodies.chain(own) {
             if let (Some(controller), Some(retry)) = (controller, retry)
@@ -213,24 +231,44 @@ impl<'a> Names<'a> {
         let mut next = Some(body);
         let bodies = std::iter::from_fn(move || {
             let body = next?;
-            next = layout.bodies[body].owner.map(|group| layout.members[group].body);
+            next = layout.bodies[body]
+                .owner
+                .map(|group| layout.members[group].body);
             Some(body)
         });
         let inner = bodies.flat_map(move |body| {
-            let variable = layout.bodies[body].retry.and_then(|retry| retry.variable.as_ref());
+            let variable = layout.bodies[body]
+                .retry
+                .and_then(|retry| retry.variable.as_ref());
             let variable = variable.map(|variable| variable.value.as_str());
-            variable.into_iter().chain(self.provided[body].keys().copied())
+            variable
+                .into_iter()
+                .chain(self.provided[body].keys().copied())
         });
         let store = self.flow.store.iter().map(|(name, _)| name.value.as_str());
         store.chain(inner)
     }
 
-    /// Who provides a name anywhere in the flow; for messages.
+    /// Who provides a name anywhere in the flow; for messages. It then counts as used.
     pub(super) fn provider_anywhere(&mut self, name: &str) -> Option<Provider> {
         self.suggestions.spend(self.provided.len()).then_some(())?;
-        self.provided.iter().find_map(|provided| provided.get(name).copied())
+        let mut bodies = self.provided.iter().enumerate();
+        let (body, (&key, &provider)) =
+            bodies.find_map(|(body, provided)| Some((body, provided.get_key_value(name)?)))?;
+        self.used_provided.insert((body, key));
+        Some(provider)
     }
 }
+
+/// Problems of places whose names are not known.
+const UNREAD: [&str; 6] = [
+    "bad-expression",
+    "template-not-closed",
+    "unknown-filter",
+    "unknown-kind",
+    "unknown-parameter",
+    "unknown-test",
+];
 
 fn hidden(name: &str, span: Span, outer: Span) -> Problem {
     let what = format!("`{name}` would hide a name that can be used here already");

@@ -1,6 +1,6 @@
 //! Kinds for tests, like those that the program comes with.
 
-use crate::model::{KindSchema, Param, Shape};
+use jobrunner::model::{KindSchema, Param, Shape};
 
 const fn param(name: &'static str, shape: Shape, required: bool) -> Param {
     Param {
@@ -41,7 +41,11 @@ const HTTP: KindSchema = KindSchema {
     name: "http",
     about: "a request",
     params: &[
-        param("method", Shape::Word(&["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]), false),
+        param(
+            "method",
+            Shape::Word(&["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]),
+            false,
+        ),
         param("url", Shape::Url, true),
         param("query", Shape::Query, false),
         param("headers", Shape::TextMap, false),
@@ -77,4 +81,4 @@ const SLEEP: KindSchema = KindSchema {
 };
 
 /// `shell`, `exec`, `http` and `sleep`.
-pub(crate) const KINDS: [&KindSchema; 4] = [&SHELL, &EXEC, &HTTP, &SLEEP];
+pub const KINDS: [&KindSchema; 4] = [&SHELL, &EXEC, &HTTP, &SLEEP];
