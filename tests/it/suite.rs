@@ -77,14 +77,14 @@ fn hold(folder: &str, check: impl Fn(&str) -> (bool, Vec<Problem>)) {
     let bless = std::env::var_os("BLESS").is_some();
     let mut differences = String::new();
     for path in cases(&folder) {
-        let text = fs::read_to_string(&path).unwrap();
+        let text = fs::read_to_string(&path).expect("a file of the suite can be read");
         let (flow, expected) = halves(&text);
         let (runs, problems) = check(flow);
         let errors = problems.iter().any(|p| p.severity == Severity::Error);
         assert!(errors || runs, "{}", path.display());
         let found = rendered(flow, &problems);
         if bless {
-            fs::write(&path, format!("{flow}{found}")).unwrap();
+            fs::write(&path, format!("{flow}{found}")).expect("a file of the suite can be written");
         } else if found != expected {
             let _ = write!(
                 differences,
