@@ -3,10 +3,12 @@
 
 mod calls;
 mod cli;
+mod compile;
 mod conductor;
 mod conformance;
 mod engine;
 mod http;
+mod kinds;
 mod layers;
 mod play;
 mod process;
