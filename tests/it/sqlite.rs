@@ -1,5 +1,7 @@
 //! SQLite files as stores and boards: opening them, whoever else does, and what is said when that fails.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
