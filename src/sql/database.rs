@@ -105,6 +105,25 @@ impl Database {
         self.lane(self.writer.lock().await).await
     }
 
+    /// How the statements of a script are carried out, for tests that hold them to their indices.
+    #[cfg(test)]
+    pub(crate) async fn plan(&self, script: &str) -> Vec<String> {
+        let mut plan = Vec::new();
+        let mut connection = self.connect().await.expect("a connection");
+        for statement in script.split(';') {
+            let statement = statement.trim();
+            if ["", "BEGIN", "BEGIN IMMEDIATE", "COMMIT"].contains(&statement) {
+                continue;
+            }
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            let rows = sqlx::query(explain).fetch_all(&mut connection).await;
+            for row in rows.expect("a plan") {
+                plan.push(Row(row).text(3).expect("a line of it"));
+            }
+        }
+        plan
+    }
+
     async fn lane<'a>(
         &'a self,
         mut slot: MutexGuard<'a, Option<SqliteConnection>>,
