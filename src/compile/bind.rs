@@ -189,8 +189,12 @@ impl<'a> Binder<'_, 'a> {
         }
         if let (Some(skips), None) = (&task.skips, &task.when) {
             names.problems.push(
-                Problem::error("skips-without-when", skips.span, "`skips` says how far a skip goes, and there is no `when`")
-                    .help("add `when`, or leave `skips` out"),
+                Problem::error(
+                    "skips-without-when",
+                    skips.span,
+                    "`skips` says how far a skip goes, and there is no `when`",
+                )
+                .help("add `when`, or leave `skips` out"),
             );
         }
         let KindDeclaration::Call { kind, params } = &task.kind else {
@@ -210,10 +214,18 @@ impl<'a> Binder<'_, 'a> {
         };
         let needs = finish(found, from, names);
         let revert = match (&task.revert, schema) {
-            (Some(revert), Some(schema)) => self.revert(revert, schema, kind.span, index, member, names),
+            (Some(revert), Some(schema)) => {
+                self.revert(revert, schema, kind.span, index, member, names)
+            }
             _ => None,
         };
-        if let Some(Call { params, check, wait, .. }) = call {
+        if let Some(Call {
+            params,
+            check,
+            wait,
+            ..
+        }) = call
+        {
             bound.task = Some(Box::new(Task {
                 about: task.about.clone(),
                 execute: Action {
@@ -328,7 +340,9 @@ impl<'a> Binder<'_, 'a> {
             TriesDeclaration::ForEach(node) => {
                 if revert {
                     let what = "a revert is tried again as it is: `for_each` has no meaning for it";
-                    found.wrong(Problem::error("for-each-in-revert", node.span, what).help("write `times`"));
+                    found.wrong(
+                        Problem::error("for-each-in-revert", node.span, what).help("write `times`"),
+                    );
                 }
                 for_each(node, &mut found).map(RetryTries::ForEach)
             }
@@ -394,14 +408,22 @@ fn provides(
         ProvidesDeclaration::Nothing | ProvidesDeclaration::Inner(_) => {}
         ProvidesDeclaration::Whole(name) => {
             if kind.result.is_empty() && kind.whole.is_none() {
-                let what = format!("`{}` gives nothing that could be called `{}`", kind.name, name.value);
-                found.wrong(Problem::error("nothing-to-provide", name.span, what).help("leave `provides` out"));
+                let what = format!(
+                    "`{}` gives nothing that could be called `{}`",
+                    kind.name, name.value
+                );
+                found.wrong(
+                    Problem::error("nothing-to-provide", name.span, what)
+                        .help("leave `provides` out"),
+                );
             }
             let field = match (call.json, kind.whole) {
                 (true, Some(_)) => Some("json"),
                 (_, whole) => whole,
             };
-            let expression = field.map(|field| Expression { text: field.to_owned() });
+            let expression = field.map(|field| Expression {
+                text: field.to_owned(),
+            });
             provides.insert(name.value.clone(), expression);
         }
         ProvidesDeclaration::Parts(parts) => {
@@ -414,16 +436,20 @@ fn provides(
         }
     }
     let switch = |kind: &KindSchema| {
-        kind.params.iter().any(|param| param.name == "json" && param.shape == Shape::Bool)
+        kind.params
+            .iter()
+            .any(|param| param.name == "json" && param.shape == Shape::Bool)
     };
-    let json = |one: &&Use| {
-        one.name == "json" && matches!(one.spot, Spot::Result(_) | Spot::Check(_))
-    };
+    let json =
+        |one: &&Use| one.name == "json" && matches!(one.spot, Spot::Result(_) | Spot::Check(_));
     if let (true, false, Some(one)) = (switch(kind), call.json, found.uses.iter().find(json)) {
         let what = "`json` is not there: the output is not read as JSON";
         let problem = Problem::error("json-not-read", one.span, what)
             .related(key, "this gives its output as text")
-            .help(format!("write the call as a mapping with `json: true` in it, under `{}`", kind.name));
+            .help(format!(
+                "write the call as a mapping with `json: true` in it, under `{}`",
+                kind.name
+            ));
         found.wrong(problem);
     }
     provides

@@ -104,17 +104,29 @@ pub(crate) fn check(name: &str, argument: &Value) -> Result<(), &'static str> {
         other => ty.check(other.clone()).is_ok(),
     };
     let (fits, hint) = match wanted {
-        Argument::Maybe => (argument.is_null() || several(&word), "text, a list of texts, or nothing"),
+        Argument::Maybe => (
+            argument.is_null() || several(&word),
+            "text, a list of texts, or nothing",
+        ),
         Argument::Words => (several(&word), "text, or a list of texts"),
-        Argument::Ports => (several(&|value| as_type(Type::Port, value)), "a port: a number from 1 to 65535"),
-        Argument::Size => (as_type(Type::Size, argument), "a number of bytes, such as 2GiB"),
+        Argument::Ports => (
+            several(&|value| as_type(Type::Port, value)),
+            "a port: a number from 1 to 65535",
+        ),
+        Argument::Size => (
+            as_type(Type::Size, argument),
+            "a number of bytes, such as 2GiB",
+        ),
         Argument::Count => {
             let positive = |n: &i64| *n >= 1;
             let count = match argument {
                 Value::String(text) => text.parse().ok(),
                 other => other.as_i64(),
             };
-            (count.as_ref().is_some_and(positive), "a whole number, at least 1")
+            (
+                count.as_ref().is_some_and(positive),
+                "a whole number, at least 1",
+            )
         }
     };
     if fits { Ok(()) } else { Err(hint) }

@@ -106,10 +106,17 @@ pub(crate) fn read_call(
                 continue;
             };
             if text.trim_start().starts_with("{{") {
-                let what = format!("`{}` is an expression: it stands without braces", param.name);
-                found.wrong(Problem::error("template-in-expression", node.span, what).help(
-                    format!("write `{}: {}`", param.name, text.trim().trim_matches(['{', '}', ' '])),
-                ));
+                let what = format!(
+                    "`{}` is an expression: it stands without braces",
+                    param.name
+                );
+                found.wrong(
+                    Problem::error("template-in-expression", node.span, what).help(format!(
+                        "write `{}: {}`",
+                        param.name,
+                        text.trim().trim_matches(['{', '}', ' '])
+                    )),
+                );
                 continue;
             }
             call.check = found.expression(text, node.span, Spot::Check(kind.result));
@@ -118,7 +125,11 @@ pub(crate) fn read_call(
         let time = kind.waits && matches!(param.shape, Shape::Duration | Shape::Instant);
         let reading = Reading {
             name: param.name,
-            spot: if time { Spot::Condition(param.name) } else { Spot::Value },
+            spot: if time {
+                Spot::Condition(param.name)
+            } else {
+                Spot::Value
+            },
             dialect,
         };
         let Some(template) = read_shape(param.shape, node, reading, found) else {
@@ -143,9 +154,15 @@ pub(crate) fn read_call(
         let what = format!("`{}` and `{}` say two different times", first.0, second.0);
         found.wrong(Problem::error("two-times", second.1, what).help("leave one of them out"));
     } else if kind.waits && times.is_empty() {
-        let known = kind.params.iter().filter(|p| matches!(p.shape, Shape::Duration | Shape::Instant));
+        let known = kind
+            .params
+            .iter()
+            .filter(|p| matches!(p.shape, Shape::Duration | Shape::Instant));
         let known: Vec<_> = known.map(|p| format!("`{}`", p.name)).collect();
-        if !given.values().any(|(param, ..)| known.contains(&format!("`{}`", param.name))) {
+        if !given
+            .values()
+            .any(|(param, ..)| known.contains(&format!("`{}`", param.name)))
+        {
             let what = format!("`{}` does not say how long", kind.name);
             found.wrong(
                 Problem::error("missing-parameter", key, what)
@@ -218,7 +235,8 @@ fn dialect(given: &Given<'_>, found: &mut Found) -> Option<Dialect> {
     let program = first.and_then(node_text)?;
     if program.contains("{{") {
         let what = "an interpreter that is not known beforehand";
-        found.wrong(Problem::error("template-in-interpreter", node.span, what).help("write it out"));
+        found
+            .wrong(Problem::error("template-in-interpreter", node.span, what).help("write it out"));
     }
     // `interpreter: bash -e` and `interpreter: /usr/bin/env bash` are read as they are meant.
     let mut words = program.split_whitespace();

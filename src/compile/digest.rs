@@ -21,7 +21,13 @@ pub(crate) fn of(plan: &Plan) -> Digest {
     let edges: Vec<_> = plan
         .graph
         .edge_references()
-        .map(|edge| (plan.graph[edge.source()], plan.graph[edge.target()], edge.weight()))
+        .map(|edge| {
+            (
+                plan.graph[edge.source()],
+                plan.graph[edge.target()],
+                edge.weight(),
+            )
+        })
         .collect();
     let parts: [&dyn Part; 12] = [
         &VERSION,
@@ -40,7 +46,9 @@ pub(crate) fn of(plan: &Plan) -> Digest {
     for part in parts {
         part.write(&mut hasher);
     }
-    let hasher = hasher.into_inner().unwrap_or_else(|_| unreachable!("hashing cannot fail"));
+    let hasher = hasher
+        .into_inner()
+        .unwrap_or_else(|_| unreachable!("hashing cannot fail"));
     let mut text = String::with_capacity(64);
     for byte in hasher.0.finalize() {
         write!(text, "{byte:02x}").expect("writing to memory cannot fail");
@@ -54,7 +62,8 @@ trait Part {
 
 impl<T: Serialize> Part for T {
     fn write(&self, to: &mut dyn Write) {
-        serde_json::to_writer(&mut *to, self).expect("a plan has only text as keys, and hashing cannot fail");
+        serde_json::to_writer(&mut *to, self)
+            .expect("a plan has only text as keys, and hashing cannot fail");
         to.write_all(b"\n").expect("hashing cannot fail");
     }
 }

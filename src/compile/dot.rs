@@ -28,7 +28,10 @@ pub fn dot(plan: &Plan, state: Option<&dyn Fn(AtomId) -> AtomState>) -> String {
     };
     let mut notes = Vec::new();
     notes.extend(plan.about.as_deref().map(escape));
-    notes.extend(plan.timeout.map(|timeout| format!("timeout {}", format_duration(timeout))));
+    notes.extend(
+        plan.timeout
+            .map(|timeout| format!("timeout {}", format_duration(timeout))),
+    );
     let label = lines(&format!("<b>{}</b>", escape(&plan.name)), &notes);
     writeln!(drawing.text, "digraph {} {{", quoted(&plan.name)).expect(MEMORY);
     drawing.text.push_str(HEAD);
@@ -53,7 +56,11 @@ impl Drawing<'_> {
         let plan = self.plan;
         let scope = plan.scope(id);
         for gate in [scope.first, AtomId(scope.end.0.saturating_sub(1))] {
-            if plan.atoms.get(gate.index()).is_some_and(|atom| atom.scope == id && is_gate(&atom.kind)) {
+            if plan
+                .atoms
+                .get(gate.index())
+                .is_some_and(|atom| atom.scope == id && is_gate(&atom.kind))
+            {
                 let dot = r##"shape=point, width=0.07, height=0.07, style=filled, fillcolor="#93a1b3", color="#93a1b3", label="""##;
                 writeln!(self.text, "{indent}n{} [{dot}];", gate.0).expect(MEMORY);
             }
@@ -76,19 +83,43 @@ impl Drawing<'_> {
         let inner = format!("{indent}  ");
         if scope.group {
             let mut notes = Vec::new();
-            notes.extend(scope.when.as_ref().map(|when| format!("when {}", escape(&shorten(&when.text)))));
-            notes.extend(scope.timeout.map(|timeout| format!("timeout {}", format_duration(timeout))));
-            notes.extend(scope.max_parallel.map(|limit| format!("at most {limit} at once")));
+            notes.extend(
+                scope
+                    .when
+                    .as_ref()
+                    .map(|when| format!("when {}", escape(&shorten(&when.text)))),
+            );
+            notes.extend(
+                scope
+                    .timeout
+                    .map(|timeout| format!("timeout {}", format_duration(timeout))),
+            );
+            notes.extend(
+                scope
+                    .max_parallel
+                    .map(|limit| format!("at most {limit} at once")),
+            );
             notes.extend(scope.allow_failure.then(|| "may fail".to_owned()));
-            let label = lines(&format!("<b>{}</b>", escape(last_part(&scope.name))), &notes);
-            let style = if scope.when.is_some() { "rounded,filled,dashed" } else { "rounded,filled" };
+            let label = lines(
+                &format!("<b>{}</b>", escape(last_part(&scope.name))),
+                &notes,
+            );
+            let style = if scope.when.is_some() {
+                "rounded,filled,dashed"
+            } else {
+                "rounded,filled"
+            };
             writeln!(
                 self.text,
                 r##"{inner}label=<{label}>; labeljust=l; fontsize=11; fontcolor="#1c2733"; style="{style}"; fillcolor="#f3f6f9"; color="#b4c0cd"; margin=12;"##
             )
             .expect(MEMORY);
         } else {
-            writeln!(self.text, r##"{inner}label=""; style="rounded"; color="#dcb86a"; margin=7;"##).expect(MEMORY);
+            writeln!(
+                self.text,
+                r##"{inner}label=""; style="rounded"; color="#dcb86a"; margin=7;"##
+            )
+            .expect(MEMORY);
         }
         self.scope(id, &inner);
         writeln!(self.text, "{indent}}}").expect(MEMORY);
@@ -114,16 +145,27 @@ impl Drawing<'_> {
         let atom = plan.atom(id);
         let Some(task) = plan.task(id) else { return };
         let mut notes = vec![escape(&task.execute.kind)];
-        notes.extend(task.when.as_ref().map(|when| format!("when {}", escape(&shorten(&when.text)))));
+        notes.extend(
+            task.when
+                .as_ref()
+                .map(|when| format!("when {}", escape(&shorten(&when.text)))),
+        );
         let mut marks = Vec::new();
-        marks.extend(task.timeout.map(|timeout| format!("timeout {}", format_duration(timeout))));
+        marks.extend(
+            task.timeout
+                .map(|timeout| format!("timeout {}", format_duration(timeout))),
+        );
         marks.extend(task.allow_failure.then(|| "may fail".to_owned()));
         marks.extend(task.revert.is_some().then(|| "with revert".to_owned()));
         if !marks.is_empty() {
             notes.push(marks.join(", "));
         }
         let state = self.state.map(|state| state(id));
-        notes.extend(state.filter(|state| *state != AtomState::Pending).map(|state| state.to_string()));
+        notes.extend(
+            state
+                .filter(|state| *state != AtomState::Pending)
+                .map(|state| state.to_string()),
+        );
         let label = lines(&escape(last_part(&atom.name)), &notes);
         let mut style = String::new();
         if task.when.is_some() {
@@ -133,7 +175,12 @@ impl Drawing<'_> {
             write!(style, ", fillcolor=\"{}\"", fill(state)).expect(MEMORY);
         }
         let tip = quoted(task.about.as_deref().unwrap_or(&atom.name));
-        writeln!(self.text, "{indent}n{} [label=<{label}>, tooltip={tip}{style}];", id.0).expect(MEMORY);
+        writeln!(
+            self.text,
+            "{indent}n{} [label=<{label}>, tooltip={tip}{style}];",
+            id.0
+        )
+        .expect(MEMORY);
     }
 
     fn edges(&mut self) {
@@ -142,7 +189,10 @@ impl Drawing<'_> {
             let (from, to) = (plan.graph[edge.source()], plan.graph[edge.target()]);
             let mut style = Vec::new();
             if !edge.weight().is_empty() {
-                style.push(format!("label={}", quoted(&format!(" {} ", edge.weight().join(", ")))));
+                style.push(format!(
+                    "label={}",
+                    quoted(&format!(" {} ", edge.weight().join(", ")))
+                ));
                 style.push("color=\"#5b86bd\"".to_owned());
             }
             if is_gate(&plan.atom(to).kind) {
@@ -184,7 +234,11 @@ fn fill(state: AtomState) -> &'static str {
 fn lines(first: &str, notes: &[String]) -> String {
     let mut label = first.to_owned();
     for note in notes {
-        write!(label, "<br/><font point-size=\"9\" color=\"#5d6c7e\">{note}</font>").expect(MEMORY);
+        write!(
+            label,
+            "<br/><font point-size=\"9\" color=\"#5d6c7e\">{note}</font>"
+        )
+        .expect(MEMORY);
     }
     label
 }

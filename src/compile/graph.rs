@@ -30,9 +30,17 @@ pub(crate) fn build(
     for link in links {
         before[link.to] = true;
         after[link.from] = true;
-        edges.push((members[link.from].exit, members[link.to].entry, link.name.as_deref()));
+        edges.push((
+            members[link.from].exit,
+            members[link.to].entry,
+            link.name.as_deref(),
+        ));
     }
-    edges.extend(variables.iter().map(|(from, to, name)| (*from, *to, Some(*name))));
+    edges.extend(
+        variables
+            .iter()
+            .map(|(from, to, name)| (*from, *to, Some(*name))),
+    );
     for body in &layout.bodies {
         if let (Some(start), Some(controller)) = (body.start, body.controller) {
             edges.push((start, controller, None));
@@ -57,7 +65,10 @@ pub(crate) fn build(
         graph.add_node(AtomId(index as u32));
     }
     for same in edges.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-        let mut names: Vec<String> = same.iter().filter_map(|edge| edge.2.map(str::to_owned)).collect();
+        let mut names: Vec<String> = same
+            .iter()
+            .filter_map(|edge| edge.2.map(str::to_owned))
+            .collect();
         names.dedup();
         let node = |atom: AtomId| NodeIndex::new(atom.index());
         graph.add_edge(node(same[0].0), node(same[0].1), names);
@@ -67,7 +78,8 @@ pub(crate) fn build(
 
 /// Every cycle among the members.
 pub(crate) fn cycles(layout: &Layout<'_>, links: &[Link]) -> Vec<Problem> {
-    let mut graph: DiGraph<usize, &Link> = DiGraph::with_capacity(layout.members.len(), links.len());
+    let mut graph: DiGraph<usize, &Link> =
+        DiGraph::with_capacity(layout.members.len(), links.len());
     for member in 0..layout.members.len() {
         graph.add_node(member);
     }
@@ -135,7 +147,9 @@ fn told(layout: &Layout<'_>, path: &[&Link]) -> Problem {
     let because = |link: &Link| {
         let (consumer, from) = (name(link.consumer), name(link.from));
         match (link.why, &link.name) {
-            (Why::Needs, _) | (_, None) if link.why != Why::List => format!("`{consumer}` needs `{from}`"),
+            (Why::Needs, _) | (_, None) if link.why != Why::List => {
+                format!("`{consumer}` needs `{from}`")
+            }
             (Why::List, _) => format!("`{consumer}` stands after `{from}`"),
             (Why::RevertUses, Some(used)) => {
                 format!("the revert of `{consumer}` uses `{used}` of `{from}`")
@@ -147,20 +161,35 @@ fn told(layout: &Layout<'_>, path: &[&Link]) -> Problem {
     let revert = path.iter().find(|link| link.why == Why::RevertUses);
     let mut tasks: Vec<&str> = path.iter().map(|link| name(link.to)).collect();
     tasks.push(name(path[path.len() - 1].from));
-    let way = tasks.iter().map(|task| format!("`{task}`")).collect::<Vec<_>>().join(" → ");
+    let way = tasks
+        .iter()
+        .map(|task| format!("`{task}`"))
+        .collect::<Vec<_>>()
+        .join(" → ");
     let mut problem = match revert {
         Some(link) => Problem::error(
             "revert-needs-later",
             link.span,
-            format!("the revert of `{}` needs what comes after it: {way}", name(link.consumer)),
+            format!(
+                "the revert of `{}` needs what comes after it: {way}",
+                name(link.consumer)
+            ),
         )
         .label(because(link))
         .help("a revert can use what comes before its task, and what the task itself provides"),
-        None => Problem::error("cycle", path[0].span, format!("these wait for each other: {way}"))
-            .label(because(path[0]))
-            .help("take one of these needs away"),
+        None => Problem::error(
+            "cycle",
+            path[0].span,
+            format!("these wait for each other: {way}"),
+        )
+        .label(because(path[0]))
+        .help("take one of these needs away"),
     };
-    for link in path.iter().filter(|link| link.span != problem.span).take(SHOWN) {
+    for link in path
+        .iter()
+        .filter(|link| link.span != problem.span)
+        .take(SHOWN)
+    {
         problem.related.push((link.span, because(link)));
     }
     problem
@@ -169,6 +198,8 @@ fn told(layout: &Layout<'_>, path: &[&Link]) -> Problem {
 /// The scope in which an atom stands.
 pub(crate) fn scope_of(seat: Seat) -> crate::model::ScopeId {
     match seat {
-        Seat::Start(scope) | Seat::Controller(scope) | Seat::Task(_, scope) | Seat::End(scope) => scope,
+        Seat::Start(scope) | Seat::Controller(scope) | Seat::Task(_, scope) | Seat::End(scope) => {
+            scope
+        }
     }
 }

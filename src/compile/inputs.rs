@@ -39,7 +39,10 @@ impl InputProblem {
 
     fn unknown(plan: &Plan, name: &str) -> Self {
         let known = || plan.store.keys().map(String::as_str);
-        let problem = Self::new(name, format!("`{}` has no `{name}` in its store", plan.name));
+        let problem = Self::new(
+            name,
+            format!("`{}` has no `{name}` in its store", plan.name),
+        );
         match did_you_mean(name, known()) {
             Some(meant) => problem.help(format!("did you mean `{meant}`?")),
             None if plan.store.is_empty() => problem.help("its store is empty"),
@@ -68,7 +71,10 @@ impl Plan {
     ///
     /// # Errors
     /// Everything that is wrong with what is given, and what is missing.
-    pub fn with_inputs(mut self, given: &IndexMap<String, Input>) -> Result<Self, Vec<InputProblem>> {
+    pub fn with_inputs(
+        mut self,
+        given: &IndexMap<String, Input>,
+    ) -> Result<Self, Vec<InputProblem>> {
         let mut problems = Vec::new();
         for name in given.keys().filter(|name| !self.store.contains_key(*name)) {
             problems.push(InputProblem::unknown(&self, name));
@@ -187,9 +193,15 @@ impl Plan {
                         parse_duration(text).is_some() || text.parse::<jiff::Timestamp>().is_ok()
                     });
                     if !fits {
-                        let found = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                        let what = format!("`{}` waits for `{found}`, which is neither a duration nor an instant", atom.name);
-                        let help = "write a duration (10s, 1m30s) or an instant (2026-11-24T08:00:00Z)";
+                        let found = value
+                            .as_str()
+                            .map_or_else(|| value.to_string(), str::to_owned);
+                        let what = format!(
+                            "`{}` waits for `{found}`, which is neither a duration nor an instant",
+                            atom.name
+                        );
+                        let help =
+                            "write a duration (10s, 1m30s) or an instant (2026-11-24T08:00:00Z)";
                         problems.push(InputProblem::new(&atom.name, what).help(help));
                     }
                 }

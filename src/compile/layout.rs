@@ -121,7 +121,10 @@ impl<'a> Layout<'a> {
             seats: Vec::new(),
         };
         let scope = layout.scope(None, None);
-        let controller = flow.retry.is_some().then(|| layout.seat(Seat::Controller(scope)));
+        let controller = flow
+            .retry
+            .is_some()
+            .then(|| layout.seat(Seat::Controller(scope)));
         let body = Body {
             owner: None,
             scope,
@@ -134,13 +137,21 @@ impl<'a> Layout<'a> {
             by_name: HashMap::new(),
         };
         let surroundings = Surroundings::default().with(flow.dir.as_ref(), &flow.env);
-        layout.body(body, &flow.body, "", &Rc::new(surroundings), Defaults::default());
+        layout.body(
+            body,
+            &flow.body,
+            "",
+            &Rc::new(surroundings),
+            Defaults::default(),
+        );
         layout.close(scope);
         layout
     }
 
     fn seat(&mut self, seat: Seat) -> AtomId {
-        let id = AtomId(u32::try_from(self.seats.len()).expect("a file of text has fewer tasks than 2^32"));
+        let id = AtomId(
+            u32::try_from(self.seats.len()).expect("a file of text has fewer tasks than 2^32"),
+        );
         self.seats.push(seat);
         id
     }
@@ -150,7 +161,8 @@ impl<'a> Layout<'a> {
     }
 
     fn scope(&mut self, parent: Option<ScopeId>, member: Option<usize>) -> ScopeId {
-        let id = ScopeId(u32::try_from(self.scopes.len()).expect("there are fewer scopes than atoms"));
+        let id =
+            ScopeId(u32::try_from(self.scopes.len()).expect("there are fewer scopes than atoms"));
         let first = self.next();
         self.scopes.push(Range {
             parent,
@@ -248,7 +260,10 @@ impl<'a> Layout<'a> {
             members: Vec::new(),
             by_name: HashMap::new(),
         };
-        let (path, surroundings) = (self.members[id].path.clone(), Rc::clone(&self.members[id].surroundings));
+        let (path, surroundings) = (
+            self.members[id].path.clone(),
+            Rc::clone(&self.members[id].surroundings),
+        );
         let body = self.body(body, inner, &path, &surroundings, self.members[id].defaults);
         let end = self.seat(Seat::End(own));
         self.bodies[body].end = Some(end);

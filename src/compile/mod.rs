@@ -50,7 +50,10 @@ pub fn compile(flow: &FlowDeclaration, kinds: &[&KindSchema]) -> (Option<Plan>, 
     let mut problems = std::mem::take(&mut names.problems);
     problems.extend(graph::cycles(&layout, &names.links));
     problems.sort_by_key(|problem| (problem.span.file, problem.span.start));
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+    if problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error)
+    {
         return (None, problems);
     }
     let plan = Plan {

@@ -27,9 +27,19 @@ pub fn tree(plan: &Plan) -> String {
     text.push('\n');
     let mut notes = Vec::new();
     let flow = plan.scope(ScopeId::FLOW);
-    notes.extend(flow.controller.and_then(|id| retry_of(plan, id)).map(describe));
-    notes.extend(plan.timeout.map(|timeout| format!("timeout {}", format_duration(timeout))));
-    notes.extend(flow.max_parallel.map(|limit| format!("at most {limit} at once")));
+    notes.extend(
+        flow.controller
+            .and_then(|id| retry_of(plan, id))
+            .map(describe),
+    );
+    notes.extend(
+        plan.timeout
+            .map(|timeout| format!("timeout {}", format_duration(timeout))),
+    );
+    notes.extend(
+        flow.max_parallel
+            .map(|limit| format!("at most {limit} at once")),
+    );
     if !notes.is_empty() {
         text.push_str(&format!("({})\n", notes.join(", ")));
     }
@@ -52,7 +62,11 @@ pub(super) fn items(plan: &Plan) -> Vec<Vec<Item>> {
     let mut opened = 1;
     for (index, atom) in plan.atoms.iter().enumerate() {
         let id = AtomId(index as u32);
-        while plan.scopes.get(opened).is_some_and(|scope| scope.first == id) {
+        while plan
+            .scopes
+            .get(opened)
+            .is_some_and(|scope| scope.first == id)
+        {
             if let Some(parent) = plan.scopes[opened].parent {
                 items[parent.index()].push(Item::Scope(ScopeId(opened as u32)));
             }
@@ -85,7 +99,9 @@ pub(super) fn describe(retry: &Retry) -> String {
         RetryTries::ForEach(values) => match values.expressions().first() {
             Some(expression) => format!("retry for_each {}", shorten(&expression.text)),
             None => match values.render(&indexmap::IndexMap::new()) {
-                Ok(serde_json::Value::Array(values)) => format!("retry for_each of {} values", values.len()),
+                Ok(serde_json::Value::Array(values)) => {
+                    format!("retry for_each of {} values", values.len())
+                }
                 Ok(_) | Err(_) => "retry for_each".to_owned(),
             },
         },
@@ -94,7 +110,8 @@ pub(super) fn describe(retry: &Retry) -> String {
         write!(text, " as {variable}").expect("writing to memory cannot fail");
     }
     if !retry.delay.is_zero() {
-        write!(text, " after {}", format_duration(retry.delay)).expect("writing to memory cannot fail");
+        write!(text, " after {}", format_duration(retry.delay))
+            .expect("writing to memory cannot fail");
     }
     text
 }
@@ -132,7 +149,11 @@ impl<'p> Outline<'p> {
         let width = width.unwrap_or(0).min(WIDEST);
         for (index, (name, notes, inner)) in lines.iter().enumerate() {
             let last = index + 1 == lines.len();
-            let (branch, below) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            let (branch, below) = if last {
+                ("└─ ", "   ")
+            } else {
+                ("├─ ", "│  ")
+            };
             let line = format!("{indent}{branch}{name:width$}  {notes}");
             text.push_str(line.trim_end());
             text.push('\n');
@@ -152,16 +173,34 @@ impl<'p> Outline<'p> {
                 if let Some(when) = &scope.when {
                     notes.push(condition(&when.text, scope.skips));
                 }
-                notes.extend(scope.controller.and_then(|id| retry_of(plan, id)).map(describe));
-                notes.extend(scope.timeout.map(|timeout| format!("timeout {}", format_duration(timeout))));
-                notes.extend(scope.max_parallel.map(|limit| format!("at most {limit} at once")));
+                notes.extend(
+                    scope
+                        .controller
+                        .and_then(|id| retry_of(plan, id))
+                        .map(describe),
+                );
+                notes.extend(
+                    scope
+                        .timeout
+                        .map(|timeout| format!("timeout {}", format_duration(timeout))),
+                );
+                notes.extend(
+                    scope
+                        .max_parallel
+                        .map(|limit| format!("at most {limit} at once")),
+                );
                 notes.extend(scope.allow_failure.then(|| "may fail".to_owned()));
                 (last_part(&scope.name), "group", scope.first, Some(id))
             }
             Item::Scope(id) => {
                 let scope = plan.scope(id);
                 let task = AtomId(scope.end.0 - 1);
-                notes.extend(scope.controller.and_then(|id| retry_of(plan, id)).map(describe));
+                notes.extend(
+                    scope
+                        .controller
+                        .and_then(|id| retry_of(plan, id))
+                        .map(describe),
+                );
                 self.task_notes(task, &mut notes);
                 (last_part(&scope.name), self.kind(task), scope.first, None)
             }
@@ -178,7 +217,9 @@ impl<'p> Outline<'p> {
     }
 
     fn kind(&self, id: AtomId) -> &'p str {
-        self.plan.task(id).map_or("", |task| task.execute.kind.as_str())
+        self.plan
+            .task(id)
+            .map_or("", |task| task.execute.kind.as_str())
     }
 
     fn task_notes(&self, id: AtomId, notes: &mut Vec<String>) {
@@ -188,10 +229,16 @@ impl<'p> Outline<'p> {
         if let Some(when) = &task.when {
             notes.push(condition(&when.text, task.skips));
         }
-        notes.extend(task.timeout.map(|timeout| format!("timeout {}", format_duration(timeout))));
+        notes.extend(
+            task.timeout
+                .map(|timeout| format!("timeout {}", format_duration(timeout))),
+        );
         notes.extend(task.allow_failure.then(|| "may fail".to_owned()));
         if !task.provides.is_empty() {
-            notes.push(format!("provides {}", several(task.provides.keys().map(String::as_str))));
+            notes.push(format!(
+                "provides {}",
+                several(task.provides.keys().map(String::as_str))
+            ));
         }
         notes.extend(task.revert.is_some().then(|| "with revert".to_owned()));
     }
@@ -209,7 +256,12 @@ impl<'p> Outline<'p> {
             })
             .collect();
         before.sort_unstable();
-        (!before.is_empty()).then(|| format!("after {}", several(before.into_iter().map(|(_, name)| name))))
+        (!before.is_empty()).then(|| {
+            format!(
+                "after {}",
+                several(before.into_iter().map(|(_, name)| name))
+            )
+        })
     }
 }
 

@@ -41,7 +41,11 @@ const HTTP: KindSchema = KindSchema {
     name: "http",
     about: "a request",
     params: &[
-        param("method", Shape::Word(&["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]), false),
+        param(
+            "method",
+            Shape::Word(&["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]),
+            false,
+        ),
         param("url", Shape::Url, true),
         param("query", Shape::Query, false),
         param("headers", Shape::TextMap, false),

@@ -37,25 +37,34 @@ pub(crate) fn read(
         Shape::Argv => reading.arguments(node, found),
         Shape::Url => Some(read_url(reading.scalar(node, "a URL", found)?, found)),
         Shape::Json => Some(reading.tree(node, found)),
-        Shape::TextMap => reading.map(node, found, |reading, node, found| reading.text(node, found)),
-        Shape::Query => reading.map(node, found, |reading, node, found| reading.query(node, found)),
-        Shape::Duration => {
-            reading.typed(node, found, |text| {
+        Shape::TextMap => reading.map(node, found, |reading, node, found| {
+            reading.text(node, found)
+        }),
+        Shape::Query => reading.map(node, found, |reading, node, found| {
+            reading.query(node, found)
+        }),
+        Shape::Duration => reading
+            .typed(node, found, |text| {
                 parse_duration(text).map(|d| format_duration(d).into())
             })
-            .or_else(|| reading.mistyped(node, Type::Duration.hint(), found))
-        }
+            .or_else(|| reading.mistyped(node, Type::Duration.hint(), found)),
         Shape::Instant => reading
-            .typed(node, found, |text| text.parse::<jiff::Timestamp>().ok().map(|_| text.into()))
+            .typed(node, found, |text| {
+                text.parse::<jiff::Timestamp>().ok().map(|_| text.into())
+            })
             .or_else(|| reading.mistyped(node, "an instant, such as 2026-11-24T08:00:00Z", found)),
         // An expression is read by the catalog, which knows what it may name.
         Shape::Expression => reading.text(node, found),
         Shape::StatusCodes => reading.status_codes(node, found),
         Shape::Bool => reading
-            .typed(node, found, |text| text.parse::<bool>().ok().map(Value::from))
+            .typed(node, found, |text| {
+                text.parse::<bool>().ok().map(Value::from)
+            })
             .or_else(|| reading.mistyped(node, Type::Bool.hint(), found)),
         Shape::Int => reading
-            .typed(node, found, |text| text.parse::<u32>().ok().map(Value::from))
+            .typed(node, found, |text| {
+                text.parse::<u32>().ok().map(Value::from)
+            })
             .or_else(|| reading.mistyped(node, "a whole number, at least 0", found)),
         Shape::Size => reading
             .typed(node, found, |text| parse_size(text).map(Value::from))
@@ -86,16 +95,20 @@ impl Reading<'_> {
             NodeValue::List(_) => "a list is written",
             NodeValue::Map(_) => "a mapping is written",
         };
-        found.wrong(
-            Problem::error("wrong-shape", span, format!("`{}` wants {wanted}, and {what}", self.name)),
-        );
+        found.wrong(Problem::error(
+            "wrong-shape",
+            span,
+            format!("`{}` wants {wanted}, and {what}", self.name),
+        ));
     }
 
     fn mistyped(&self, node: &Node, hint: &str, found: &mut Found) -> Option<Template> {
         match node_text(node) {
             Some(text) if !text.contains("{{") => {
                 let what = format!("`{text}` does not fit `{}`", self.name);
-                found.wrong(Problem::error("wrong-type", node.span, what).help(format!("write {hint}")));
+                found.wrong(
+                    Problem::error("wrong-type", node.span, what).help(format!("write {hint}")),
+                );
             }
             // What is wrong with a template was noted when it was read.
             Some(_) => {}
@@ -147,7 +160,9 @@ impl Reading<'_> {
         };
         if items.is_empty() {
             let what = format!("`{}` is an empty list", self.name);
-            found.wrong(Problem::error("no-arguments", node.span, what).help("begin it with a program"));
+            found.wrong(
+                Problem::error("no-arguments", node.span, what).help("begin it with a program"),
+            );
             return None;
         }
         let items = items.iter().filter_map(|item| {
@@ -210,7 +225,14 @@ impl Reading<'_> {
         let mut map = IndexMap::new();
         for (key, value) in entries {
             literal_key(&key.text, key.span, found);
-            if let Some(value) = item(Reading { name: &key.text, ..*self }, value, found) {
+            if let Some(value) = item(
+                Reading {
+                    name: &key.text,
+                    ..*self
+                },
+                value,
+                found,
+            ) {
                 map.insert(key.text.clone(), value);
             }
         }
@@ -253,7 +275,9 @@ impl Reading<'_> {
         let mut codes = Vec::new();
         for item in items {
             let template = self.typed(item, found, code);
-            if let (Some(Template::Value(_)), [_], NodeValue::Scalar { .. }) = (&template, items, &node.value) {
+            if let (Some(Template::Value(_)), [_], NodeValue::Scalar { .. }) =
+                (&template, items, &node.value)
+            {
                 return template;
             }
             match template {

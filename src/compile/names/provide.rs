@@ -118,12 +118,16 @@ impl<'a> Names<'a> {
             let around = body.owner.map(|group| layout.members[group].body);
             for (name, provider) in &self.provided[index] {
                 // What a group hands out has the same name inside and outside of it.
-                if let Some(outer) = self.seen(name, around, |task, _| task == Some(provider.task)) {
+                if let Some(outer) = self.seen(name, around, |task, _| task == Some(provider.task))
+                {
                     problems.push(hidden(name, provider.span, outer));
                 }
             }
         }
-        let own = layout.members.iter().filter(|member| member.inner.is_none());
+        let own = layout
+            .members
+            .iter()
+            .filter(|member| member.inner.is_none());
         let own = own.map(|member| (member.body, member.declaration.retry.as_ref()));
         let bodies = layout.bodies.iter().enumerate();
         let bodies = bodies.map(|(index, body)| (index, body.retry));
@@ -181,16 +185,22 @@ impl<'a> Names<'a> {
             for (name, provider) in provided {
                 if !self.used_provided.contains(&(body, *name)) {
                     let what = format!("nothing uses `{name}`");
-                    self.problems.push(
-                        Problem::warning("unused-name", provider.span, what)
-                            .help("use it in a task, hand it out with the flow's `provides`, or leave it out"),
-                    );
+                    self.problems
+                        .push(Problem::warning("unused-name", provider.span, what).help(
+                        "use it in a task, hand it out with the flow's `provides`, or leave it out",
+                    ));
                 }
             }
         }
-        let own = layout.members.iter().filter(|member| member.inner.is_none());
+        let own = layout
+            .members
+            .iter()
+            .filter(|member| member.inner.is_none());
         let own = own.map(|member| (member.controller, member.declaration.retry.as_ref()));
-        let bodies = layout.bodies.iter().map(|body| (body.controller, body.retry));
+        let bodies = layout
+            .bodies
+            .iter()
+            .map(|body| (body.controller, body.retry));
         let mut problems = Vec::new();
         for (controller, retry) in bodies.chain(own) {
             if let (Some(controller), Some(retry)) = (controller, retry)
@@ -213,13 +223,19 @@ impl<'a> Names<'a> {
         let mut next = Some(body);
         let bodies = std::iter::from_fn(move || {
             let body = next?;
-            next = layout.bodies[body].owner.map(|group| layout.members[group].body);
+            next = layout.bodies[body]
+                .owner
+                .map(|group| layout.members[group].body);
             Some(body)
         });
         let inner = bodies.flat_map(move |body| {
-            let variable = layout.bodies[body].retry.and_then(|retry| retry.variable.as_ref());
+            let variable = layout.bodies[body]
+                .retry
+                .and_then(|retry| retry.variable.as_ref());
             let variable = variable.map(|variable| variable.value.as_str());
-            variable.into_iter().chain(self.provided[body].keys().copied())
+            variable
+                .into_iter()
+                .chain(self.provided[body].keys().copied())
         });
         let store = self.flow.store.iter().map(|(name, _)| name.value.as_str());
         store.chain(inner)
@@ -228,7 +244,9 @@ impl<'a> Names<'a> {
     /// Who provides a name anywhere in the flow; for messages.
     pub(super) fn provider_anywhere(&mut self, name: &str) -> Option<Provider> {
         self.suggestions.spend(self.provided.len()).then_some(())?;
-        self.provided.iter().find_map(|provided| provided.get(name).copied())
+        self.provided
+            .iter()
+            .find_map(|provided| provided.get(name).copied())
     }
 }
 

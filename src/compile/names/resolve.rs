@@ -73,7 +73,9 @@ impl<'a> Names<'a> {
             (name, Spot::Check(fields) | Spot::Result(fields)) if fields.contains(&name) => {
                 return true;
             }
-            (_, Spot::Condition(_) | Spot::On | Spot::Result(_) | Spot::Capability) => return false,
+            (_, Spot::Condition(_) | Spot::On | Spot::Result(_) | Spot::Capability) => {
+                return false;
+            }
             (name, Spot::Value | Spot::Argument | Spot::Url | Spot::Check(_)) => {
                 match ALWAYS.iter().find(|(always, _)| *always == name) {
                     Some((_, fields)) => fields,
@@ -104,10 +106,15 @@ impl<'a> Names<'a> {
         let mut consumer = match from {
             From::Inside(member) => {
                 let own = &layout.members[member];
-                let retry = own.declaration.retry.as_ref().filter(|_| own.inner.is_none());
-                if let (Some(controller), Some(variable)) =
-                    (own.controller, retry.and_then(|retry| retry.variable.as_ref()))
-                    && variable.value == name
+                let retry = own
+                    .declaration
+                    .retry
+                    .as_ref()
+                    .filter(|_| own.inner.is_none());
+                if let (Some(controller), Some(variable)) = (
+                    own.controller,
+                    retry.and_then(|retry| retry.variable.as_ref()),
+                ) && variable.value == name
                 {
                     self.used_controllers.insert(controller);
                     self.variables.push((controller, own.exit, &variable.value));
@@ -163,7 +170,11 @@ impl<'a> Names<'a> {
         self.used_store.insert(key);
         let secret = self.flow.store[index].1.secret;
         Some(Meaning {
-            origin: if secret { Origin::Secret } else { Origin::Input },
+            origin: if secret {
+                Origin::Secret
+            } else {
+                Origin::Input
+            },
             link: None,
         })
     }
@@ -178,15 +189,21 @@ impl<'a> Names<'a> {
             Spot::Check(_) if secret => Some(self.secret(one, "check")),
             Spot::Capability if secret => Some(self.secret(one, "capabilities")),
             Spot::Argument if secret => {
-                let what = format!("the secret `{name}` is an argument of a process, which others can see");
+                let what = format!(
+                    "the secret `{name}` is an argument of a process, which others can see"
+                );
                 let warning = Problem::warning("secret-in-argument", one.span, what);
-                self.problems.push(warning.help("hand it over in the environment: `env`"));
+                self.problems
+                    .push(warning.help("hand it over in the environment: `env`"));
                 None
             }
             Spot::Url if secret => {
-                let what = format!("the secret `{name}` stands in a URL, which servers write to their logs");
+                let what = format!(
+                    "the secret `{name}` stands in a URL, which servers write to their logs"
+                );
                 let warning = Problem::warning("secret-in-url", one.span, what);
-                self.problems.push(warning.help("send it in a header, as with `bearer`"));
+                self.problems
+                    .push(warning.help("send it in a header, as with `bearer`"));
                 None
             }
             Spot::Value
@@ -204,7 +221,10 @@ impl<'a> Names<'a> {
     }
 
     fn secret(&self, one: &Use, place: &str) -> Problem {
-        let what = format!("the secret `{}` stands in `{place}`, whose value is not kept secret", one.name);
+        let what = format!(
+            "the secret `{}` stands in `{place}`, whose value is not kept secret",
+            one.name
+        );
         Problem::error("secret-in-expression", one.span, what)
             .help("a secret can be used in `env`, in a script, in headers and bodies")
     }
@@ -237,7 +257,11 @@ impl<'a> Names<'a> {
             consumer,
             name: Some(one.name.clone()),
             span: one.span,
-            why: if one.revert { Why::RevertUses } else { Why::Uses },
+            why: if one.revert {
+                Why::RevertUses
+            } else {
+                Why::Uses
+            },
         });
     }
 
@@ -249,20 +273,29 @@ impl<'a> Names<'a> {
             let declaration = layout.members[unit].declaration;
             let path = &layout.members[unit].path;
             let outermost = unit == provider.member;
-            let skips = declaration.skips.as_ref().map_or(SkipDepth::All, |skips| skips.value);
+            let skips = declaration
+                .skips
+                .as_ref()
+                .map_or(SkipDepth::All, |skips| skips.value);
             let along = match skips {
                 SkipDepth::All => true,
                 SkipDepth::Flow => outermost,
                 SkipDepth::Neighbors => {
                     let group = |member: usize| {
-                        matches!(layout.members[member].declaration.kind, KindDeclaration::Group(_))
+                        matches!(
+                            layout.members[member].declaration.kind,
+                            KindDeclaration::Group(_)
+                        )
                     };
                     outermost && !group(to)
                 }
                 SkipDepth::Task => false,
             };
             if let (Some(when), false) = (&declaration.when, along) {
-                let what = format!("`{}` may be missing: `{path}` may be skipped, and this is not skipped with it", one.name);
+                let what = format!(
+                    "`{}` may be missing: `{path}` may be skipped, and this is not skipped with it",
+                    one.name
+                );
                 return Some(
                     Problem::error("provider-may-be-skipped", one.span, what)
                         .related(when.span, "the condition")
@@ -270,11 +303,16 @@ impl<'a> Names<'a> {
                 );
             }
             if declaration.allow_failure {
-                let what = format!("`{}` may be missing: `{path}` may fail, and the flow goes on", one.name);
+                let what = format!(
+                    "`{}` may be missing: `{path}` may fail, and the flow goes on",
+                    one.name
+                );
                 return Some(
                     Problem::error("provider-may-fail", one.span, what)
                         .related(declaration.name.span, "`allow_failure` stands here")
-                        .help("leave `allow_failure` out, or put both into one group that may fail"),
+                        .help(
+                            "leave `allow_failure` out, or put both into one group that may fail",
+                        ),
                 );
             }
             if outermost {
@@ -292,7 +330,8 @@ impl<'a> Names<'a> {
         let plain = problem(format!("nothing is called `{name}` here"));
         if always().any(|known| known == name) {
             let problem = problem(format!("`{name}` is not known here, before the task runs"));
-            self.problems.push(problem.help("names of the store and of tasks can be used here"));
+            self.problems
+                .push(problem.help("names of the store and of tasks can be used here"));
             return;
         }
         if let Spot::Result(fields) = one.spot {
@@ -343,13 +382,24 @@ impl<'a> Names<'a> {
         self.suggestions = suggestions;
         let problem = if let Some(meant) = meant {
             // It is probably used, under a wrong name.
-            let _ = self.meaning(&Use { name: meant.clone(), ..one.clone() }, from);
+            let _ = self.meaning(
+                &Use {
+                    name: meant.clone(),
+                    ..one.clone()
+                },
+                from,
+            );
             plain.help(format!("did you mean `{meant}`?"))
         } else if let Some(provider) = self.provider_anywhere(name) {
             let task = &layout.members[provider.task].path;
-            let group = layout.around(provider.task).map_or("flow", |group| &layout.members[group].path);
+            let group = layout
+                .around(provider.task)
+                .map_or("flow", |group| &layout.members[group].path);
             plain
-                .related(provider.span, format!("`{task}` provides it, inside of `{group}`"))
+                .related(
+                    provider.span,
+                    format!("`{task}` provides it, inside of `{group}`"),
+                )
                 .help(format!("add `provides: [{name}]` to `{group}`"))
         } else if self.find_task(name, body).is_some() {
             plain.help(format!("`{name}` is a task; use a name that it provides"))
@@ -383,7 +433,9 @@ impl<'a> Names<'a> {
             };
             let mut to = member;
             while layout.members[to].body != body {
-                let Some(group) = layout.around(to) else { break };
+                let Some(group) = layout.around(to) else {
+                    break;
+                };
                 to = group;
             }
             if to == found {
@@ -409,11 +461,17 @@ impl<'a> Names<'a> {
     fn unknown_task(&mut self, member: usize, need: &Spanned<String>) -> Problem {
         let layout = self.layout;
         let name = need.value.as_str();
-        let problem = Problem::error("unknown-task", need.span, format!("there is no task `{name}` here"));
+        let problem = Problem::error(
+            "unknown-task",
+            need.span,
+            format!("there is no task `{name}` here"),
+        );
         let mut body = Some(layout.members[member].body);
         let bodies = std::iter::from_fn(|| {
             let this = body?;
-            body = layout.bodies[this].owner.map(|group| layout.members[group].body);
+            body = layout.bodies[this]
+                .owner
+                .map(|group| layout.members[group].body);
             Some(this)
         });
         let tasks = bodies.flat_map(|body| &layout.bodies[body].members);
@@ -431,13 +489,19 @@ impl<'a> Names<'a> {
             (Some(meant), _, _) => problem.help(format!("did you mean `{meant}`?")),
             (None, Some(provider), _) => {
                 let task = &layout.members[provider.member].declaration.name.value;
-                problem.help(format!("`{name}` is a name that `{task}` provides: write `needs: [{task}]`"))
+                problem.help(format!(
+                    "`{name}` is a name that `{task}` provides: write `needs: [{task}]`"
+                ))
             }
             (None, None, Some(group)) => {
                 let group = &layout.members[group].declaration.name.value;
-                problem.help(format!("`{last}` stands inside of the group `{group}`: write `needs: [{group}]`"))
+                problem.help(format!(
+                    "`{last}` stands inside of the group `{group}`: write `needs: [{group}]`"
+                ))
             }
-            (None, None, None) => problem.help("`needs` names tasks and groups of the same body, or of one around it"),
+            (None, None, None) => {
+                problem.help("`needs` names tasks and groups of the same body, or of one around it")
+            }
         }
     }
 

@@ -14,7 +14,11 @@ impl Default for Suggestions {
 
 impl Suggestions {
     /// Of these, the one that was probably meant.
-    pub fn meant<'a>(&mut self, word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    pub fn meant<'a>(
+        &mut self,
+        word: &str,
+        candidates: impl Iterator<Item = &'a str>,
+    ) -> Option<&'a str> {
         let left = &mut self.0;
         did_you_mean(
             word,
