@@ -1,8 +1,13 @@
 //! The integration tests, in one binary.
 
+mod compile;
 mod conductor;
+mod conformance;
 mod engine;
+mod kinds;
 mod layers;
+mod play;
+mod properties;
 mod stage;
 mod suite;
 mod syntax;

@@ -171,6 +171,14 @@ impl<'a> Names<'a> {
 
     /// What nothing uses: names of the store, of tasks, of retries.
     pub fn check_unused(&mut self) {
+        // Where something could not be read, it cannot be told what it uses.
+        if self
+            .problems
+            .iter()
+            .any(|problem| UNREAD.contains(&problem.code))
+        {
+            return;
+        }
         let layout = self.layout;
         for (name, _) in &self.flow.store {
             if !self.used_store.contains(name.value.as_str()) {
@@ -241,14 +249,26 @@ impl<'a> Names<'a> {
         store.chain(inner)
     }
 
-    /// Who provides a name anywhere in the flow; for messages.
+    /// Who provides a name anywhere in the flow; for messages. It then counts as used.
     pub(super) fn provider_anywhere(&mut self, name: &str) -> Option<Provider> {
         self.suggestions.spend(self.provided.len()).then_some(())?;
-        self.provided
-            .iter()
-            .find_map(|provided| provided.get(name).copied())
+        let mut bodies = self.provided.iter().enumerate();
+        let (body, (&key, &provider)) =
+            bodies.find_map(|(body, provided)| Some((body, provided.get_key_value(name)?)))?;
+        self.used_provided.insert((body, key));
+        Some(provider)
     }
 }
+
+/// Problems of places whose names are not known.
+const UNREAD: [&str; 6] = [
+    "bad-expression",
+    "template-not-closed",
+    "unknown-filter",
+    "unknown-kind",
+    "unknown-parameter",
+    "unknown-test",
+];
 
 fn hidden(name: &str, span: Span, outer: Span) -> Problem {
     let what = format!("`{name}` would hide a name that can be used here already");

@@ -123,9 +123,15 @@ pub(crate) fn read(source: Source<'_>, dialect: Option<Dialect>, found: &mut Fou
             Decision::NumberWord => ("\"${", "}\"", true),
             Decision::NumberInside => ("${", "}", true),
             Decision::Number => ("(${", "})", true),
-            Decision::Comment => continue,
+            // A script for another interpreter is refused as a whole, above; its names are used all the same.
+            Decision::Comment if dialect.is_some() => continue,
+            Decision::Comment => {
+                source.expression(text, range, Spot::Value, found);
+                continue;
+            }
             Decision::Refused(refusal) => {
-                found.wrong(refused(refusal, text, source, range));
+                found.wrong(refused(refusal, text, source, range.clone()));
+                source.expression(text, range, Spot::Value, found);
                 continue;
             }
         };
