@@ -1,4 +1,6 @@
-//! The integration tests, in one binary.
+//! The integration tests, as one binary.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod compile;
 mod conductor;
