@@ -277,7 +277,7 @@ async fn a_frozen_conductor_is_taken_over_and_fenced() {
             .unwrap();
         runtime.block_on(frozen.run(Until::Stopped, told))
     });
-    town.journal.wait_for("start a", 1).await;
+    town.journal.wait_for("frozen", 1).await;
     let second = town.start("b", Until::Stopped);
     let before = town.clock.now();
     town.until_state(job, FlowState::Success).await;
