@@ -183,6 +183,34 @@ fn a_hundred_thousand_mistakes_are_told_as_a_hundred() {
     }
 }
 
+#[test]
+fn a_file_of_one_huge_line_is_told_about_as_fast_as_any() {
+    let mut tasks = String::new();
+    for n in 0..50_000 {
+        let _ = write!(
+            tasks,
+            "\"a{n}\": {{\"shel\": \"x\", \"timeout\": 5, \"needs\": \"b\"}}, "
+        );
+    }
+    let text = format!("{{\"tasks\": {{{tasks}}}}}");
+    let (_, problems) = parse(&bundle(&text), &KINDS);
+    assert_eq!(problems.len(), MAX_PROBLEMS + 1);
+}
+
+#[test]
+fn types_and_patterns_have_their_limits() {
+    let deep = format!(
+        "store: {{ a: {}int{} }}\n",
+        "list<".repeat(100_000),
+        ">".repeat(100_000)
+    );
+    let pattern = "store: { a: { type: string, pattern: '(a{1000}){1000}' } }\n";
+    for (text, code) in [(deep.as_str(), "unknown-type"), (pattern, "bad-pattern")] {
+        let (_, problems) = parse(&bundle(text), &KINDS);
+        assert!(problems.iter().any(|p| p.code == code), "{problems:?}");
+    }
+}
+
 /// Whatever is read, what is said about it can be shown.
 fn assert_presentable(text: &str) {
     let (flow, problems) = parse(&bundle(text), &KINDS);

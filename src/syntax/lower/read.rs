@@ -332,7 +332,9 @@ fn kind_of(wanted: &str) -> &str {
 
 /// The part of a span that stands in its first line: enough to underline.
 pub(super) fn first_line(span: Span, written: &str) -> Span {
-    let line = written.lines().next().unwrap_or("").trim_end();
+    const LONGEST: usize = 200;
+    let shown = &written[..written.floor_char_boundary(LONGEST)];
+    let line = shown.lines().next().unwrap_or("").trim_end();
     Span {
         end: span.start + u32::try_from(line.len()).unwrap_or(0),
         ..span

@@ -64,7 +64,7 @@ impl Lower<'_> {
                 with_default(node.to_value())
             }
             NodeValue::Scalar { ref text, style } => {
-                if let Some(ty) = Type::parse(text).filter(|_| style == Style::Plain) {
+                if let Some(ty) = type_named(text).filter(|_| style == Style::Plain) {
                     return declared(ty);
                 }
                 let value = match style {
@@ -238,7 +238,7 @@ impl Lower<'_> {
 
     fn type_name(&mut self, node: Node) -> Option<Type> {
         let text = self.text(node, "type")?;
-        if let Some(ty) = Type::parse(&text.value) {
+        if let Some(ty) = type_named(&text.value) {
             return Some(ty);
         }
         let help = match meant_type(&text.value) {
@@ -296,6 +296,12 @@ impl Lower<'_> {
         }
         source
     }
+}
+
+/// The type of that name. Types of types of types are no deeper than anyone needs.
+fn type_named(text: &str) -> Option<Type> {
+    const LONGEST: usize = 64;
+    (text.len() <= LONGEST).then(|| Type::parse(text)).flatten()
 }
 
 /// The type that a word was probably meant to be.

@@ -1,9 +1,14 @@
 //! Values of the store: whether they fit their type and what is allowed.
 
+use regex::RegexBuilder;
+
 use super::Lower;
 use super::read::{first_line, is_quoted};
 use crate::model::{Declared, Span, Spanned, Type, TypeError, Value};
 use crate::syntax::{Node, NodeValue, Problem, ambiguity, code, did_you_mean, plain_value, shown};
+
+/// How much memory a compiled pattern may take, in bytes.
+const MAX_PATTERN: usize = 256 << 10;
 
 impl Lower<'_> {
     /// The default of a name, in canonical form.
@@ -209,9 +214,15 @@ impl Lower<'_> {
         }
         let text = self.text(node, "pattern")?;
         // Both: a pattern that is only whole with what is put around it would match something else.
+        if self.problems.is_full() {
+            return None;
+        }
         let wrong = [text.value.clone(), format!("^(?:{})$", text.value)]
             .iter()
-            .find_map(|pattern| regex::Regex::new(pattern).err());
+            .find_map(|pattern| {
+                let compiled = RegexBuilder::new(pattern).size_limit(MAX_PATTERN).build();
+                compiled.err()
+            });
         let Some(error) = wrong else {
             return Some(text.value);
         };

@@ -338,7 +338,7 @@ fn places_where_a_template_cannot_stand_are_told() {
         ("cat <<EOF\n{{ v }}\n", UNCLEAR),
         ("echo \"`echo {{ v }}`\"", UNCLEAR),
         ("echo `echo \\`echo {{ v }}\\``", UNCLEAR),
-        ("echo ${{{ v }}}", DOLLAR),
+        ("docker ps --format '{{.Names}}'", "bad-expression"),
         ("echo ${x/{{ v }}/y}", UNCLEAR),
         ("echo ${a[{{ v }}]}", UNCLEAR),
         ("echo ${x:{{ v }}}", UNCLEAR),
