@@ -130,8 +130,11 @@ pub(crate) fn read(source: Source<'_>, dialect: Option<Dialect>, found: &mut Fou
                 continue;
             }
             Decision::Refused(refusal) => {
-                found.wrong(refused(refusal, text, source, range.clone()));
-                source.expression(text, range, Spot::Value, found);
+                // Braces that were never meant as a template, as in `'{{.Names}}'`, are no expression.
+                let place = range.clone();
+                if source.expression(text, range, Spot::Value, found).is_some() {
+                    found.wrong(refused(refusal, text, source, place));
+                }
                 continue;
             }
         };

@@ -34,6 +34,7 @@ tasks:
         name: "id".to_owned(),
     };
     assert_eq!(revert.needs[0].origin, own);
+    assert!(load.revert.as_ref().unwrap().uses_result_of(AtomId(0)));
 }
 
 #[test]
