@@ -36,8 +36,8 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the database that `url` names (see [`crate::sql`]), makes it if it is not there (but not its folder),
-    /// and brings its schema up to date.
+    /// Opens the database that `url` names (`sqlite:///path/jobs.db`, `sqlite://relative.db`), makes it if it is not
+    /// there (but not its folder), and brings its schema up to date.
     ///
     /// # Errors
     /// It cannot be opened, or its schema is newer than this program.
@@ -67,12 +67,6 @@ impl Database {
         schema.apply(&database.file, &mut lane.connection).await?;
         lane.finish();
         Ok(database)
-    }
-
-    /// The file.
-    #[must_use]
-    pub fn file(&self) -> &Path {
-        &self.file
     }
 
     /// Runs a script that changes something. It begins and commits its own transaction, if it has more
