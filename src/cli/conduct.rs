@@ -59,6 +59,7 @@ async fn conduct(config: &Config, arguments: &ConductorArguments) -> Result {
         Arc::new(SystemClock),
         None,
     );
+    tracing::info!(conductor = %settings.id, name = settings.name, "looking for jobs");
     let running = conductor.run(until, stop.clone());
     tokio::pin!(running);
     let mut signals = Signals::new()?;

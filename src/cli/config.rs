@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -68,8 +69,8 @@ struct File {
     board: Option<String>,
     flows: Option<Paths>,
     name: Option<String>,
-    max_jobs: Option<usize>,
-    max_tasks: Option<usize>,
+    max_jobs: Option<NonZeroUsize>,
+    max_tasks: Option<NonZeroUsize>,
     lease_ttl: Option<String>,
     labels: Vec<String>,
     capabilities: IndexMap<String, String>,
@@ -167,8 +168,8 @@ impl Config {
             board: global.board.clone().or(file.board),
             flows,
             name: file.name,
-            max_jobs: file.max_jobs,
-            max_tasks: file.max_tasks,
+            max_jobs: file.max_jobs.map(NonZeroUsize::get),
+            max_tasks: file.max_tasks.map(NonZeroUsize::get),
             lease_ttl,
             labels: file.labels,
             capabilities: file.capabilities,
@@ -252,7 +253,26 @@ fn parse(text: &str) -> std::result::Result<File, (String, Vec<String>)> {
         };
         return Err((format!("the {word} {keys} {verb} not known"), help));
     }
+    for (key, value) in mapping {
+        let alone: serde_yaml::Mapping = [(key.clone(), value.clone())].into_iter().collect();
+        if serde_yaml::from_value::<File>(alone.into()).is_err() {
+            let key = key.as_str().unwrap_or_default();
+            return Err((format!("`{key}` must be {}", expected(key)), Vec::new()));
+        }
+    }
     serde_yaml::from_value(value).map_err(broken)
+}
+
+/// What stands under a key.
+fn expected(key: &str) -> &'static str {
+    match key {
+        "max_jobs" | "max_tasks" => "a whole number, 1 at least",
+        "flows" => "a path or a list of paths",
+        "labels" => "a list of text",
+        "capabilities" => "a mapping from names to commands",
+        "lease_ttl" => "a duration, such as 15s",
+        _ => "text",
+    }
 }
 
 #[cfg(test)]
@@ -267,7 +287,7 @@ mod tests {
         let file = file.unwrap();
         assert_eq!(file.store.as_deref(), Some("sqlite:///tmp/a.db"));
         assert_eq!(file.flows, Some(Paths(vec!["a".into(), "b".into()])));
-        assert_eq!(file.max_jobs, Some(3));
+        assert_eq!(file.max_jobs.map(NonZeroUsize::get), Some(3));
         assert_eq!(file.capabilities["has_gpu"], "nvidia-smi");
         assert_eq!(parse("# nothing\n").unwrap(), File::default());
     }
@@ -283,7 +303,8 @@ mod tests {
                 "for `lease_tll`: did you mean `lease_ttl`?"
             ]
         );
-        assert!(parse("max_jobs: many").is_err());
+        let (message, _) = parse("max_jobs: 0").unwrap_err();
+        assert_eq!(message, "`max_jobs` must be a whole number, 1 at least");
         assert!(parse("- a").is_err());
     }
 

@@ -226,12 +226,6 @@ mod tests {
         ];
         let text = anstream::adapter::strip_str(&render(&bundle, &problems)).to_string();
         insta::assert_snapshot!(text, @r"
-        warning[unused-name]: nothing uses `prot`
-         --> a.flow.yaml:2:3
-          |
-        2 |   prot: port
-          |   ^^^^
-
         error[unknown-key]: `shel` is no kind and no key of a task
          --> a.flow.yaml:5:5
           |
@@ -242,13 +236,19 @@ mod tests {
           |
           = help: did you mean `shell`?
 
+        warning[unused-name]: nothing uses `prot`
+         --> a.flow.yaml:2:3
+          |
+        2 |   prot: port
+          |   ^^^^
+
         a.flow.yaml: 1 error, 1 warning
         ");
         let json = as_json(&bundle, &problems);
-        assert_eq!(json[1]["line"], 5);
-        assert_eq!(json[1]["column"], 5);
-        assert_eq!(json[1]["end_column"], 9);
-        assert_eq!(json[1]["related"][0]["line"], 4);
+        assert_eq!(json[0]["line"], 5);
+        assert_eq!(json[0]["column"], 5);
+        assert_eq!(json[0]["end_column"], 9);
+        assert_eq!(json[0]["related"][0]["line"], 4);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::line::{BOLD, DIM, Line, PLAIN};
+use super::line::{BOLD, DIM, Line, PLAIN, YELLOW};
+use super::report;
 use super::screen::{self, Screen};
 use super::status::{Look, headline};
 use super::tree::Tree;
@@ -18,20 +19,23 @@ pub struct Display {
     id: String,
     screen: Option<Screen>,
     frame: usize,
+    note: Option<String>,
     colour: bool,
     /// Nobody reads what is written: nothing is written any more, and the job goes on.
     broken: bool,
 }
 
 impl Display {
-    /// A display for the job of a plan, whose id is shown as `id`.
+    /// A display for the job of a plan, whose id is shown as `id`. With `lines`, never as a tree: a log is written
+    /// to the same terminal.
     #[must_use]
-    pub fn new(plan: &Plan, id: String) -> Self {
+    pub fn new(plan: &Plan, id: String, lines: bool) -> Self {
         Self {
             tree: Tree::of(plan),
             id,
-            screen: screen::is_live().then(Screen::new),
+            screen: (screen::is_live() && !lines).then(Screen::new),
             frame: 0,
+            note: None,
             colour: screen::has_colour(),
             broken: false,
         }
@@ -52,6 +56,15 @@ impl Display {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.screen.is_some()
+    }
+
+    /// Says something below what is shown.
+    pub fn note(&mut self, text: &str) {
+        if self.is_live() {
+            self.note = Some(text.to_owned());
+        } else if report::hint(text).is_err() {
+            // Nobody listens; what matters is told by the exit code.
+        }
     }
 
     /// Returns when it is time for [`Display::refresh`].
@@ -101,7 +114,7 @@ impl Display {
         let (width, height) = screen::size();
         let look = Look {
             now,
-            height: height.saturating_sub(3).max(1),
+            height: height.saturating_sub(4).max(1),
             names: (width / 2).max(8),
             words: false,
             frame,
@@ -112,6 +125,10 @@ impl Display {
                 .lines(&seen.progress, &|task| seen.tails.last(task), look),
         );
         drop(seen);
+        // What was said on the way is of no use at the end.
+        if let (Some(note), Some(_)) = (&self.note, frame) {
+            lines.push(Line::new().with(YELLOW, format!("  {note}")));
+        }
         if !self.broken {
             self.broken = screen.draw(lines).is_err();
         }

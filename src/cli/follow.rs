@@ -27,7 +27,7 @@ pub async fn run(backend: &Backend, id: JobId) -> Result {
     let loaded = job::load(store, id).await?;
     let plan = plan_of(&loaded.job)?;
     let short = job::short(store, id).await?;
-    let mut display = Display::new(&plan, short.clone());
+    let mut display = Display::new(&plan, short.clone(), false);
     display.begin(&plan.name);
     let watch = Watch::new(
         Progress::new(id, plan, Checkpoint::default()),

@@ -27,7 +27,7 @@ pub struct Arguments {
 pub async fn run(config: &Config, arguments: Arguments) -> Result {
     let flows = Flows::new(config.flows.clone());
     let text = match flows.open(&arguments.of) {
-        Ok(bundle) => compile::dot(&Source::parse(bundle)?.plan()?, None),
+        Ok(bundle) => compile::dot(&Source::compile(bundle)?.plan, None),
         // A file that is there and cannot be read is no id of a job.
         Err(error) if !looks_like_id(&arguments.of) => return Err(error),
         Err(_) => {

@@ -1,7 +1,6 @@
 //! Jobs by their ids, as people type them and as they are shown.
 
 use super::report::{Error, Result};
-use super::words;
 use crate::model::{ConductorId, JobId};
 use crate::ports::{JobSummary, Loaded, Store};
 
@@ -131,15 +130,14 @@ pub fn conductor(id: &ConductorId) -> &str {
         .map_or(id.0.as_str(), |(name, _)| name)
 }
 
-/// What becomes of a job that has been posted or asked for something: who carries it out.
+/// Who carries out what has been asked of a job.
 #[must_use]
-pub fn next(job: &JobSummary, what: &str) -> String {
+pub fn next(job: &JobSummary) -> String {
     match &job.owner {
-        Some(owner) => format!("{} {what}", conductor(owner)),
-        None => format!(
-            "no conductor has it at the moment: a running one {what}, or {}",
-            words::list(["jobrunner run --until-empty"])
-        ),
+        Some(owner) => format!("the conductor {} carries it out", conductor(owner)),
+        None => "no conductor has the job: the next one that looks carries it out, such as \
+                 `jobrunner run --until-empty`"
+            .to_owned(),
     }
 }
 

@@ -7,7 +7,9 @@ use super::progress::{Progress, shown};
 use super::status::{flow_symbol, symbol};
 use super::words::took;
 use crate::compile::AtomKind;
-use crate::model::{AtomId, AtomState, Change, Operator, Record, Subject, Timestamp};
+use crate::model::{
+    AtomId, AtomState, Change, Failure, FailureKind, Operator, Record, Subject, Timestamp,
+};
 use anstyle::Style;
 
 /// The line for a record, given the progress before it; `None` if it is not worth telling.
@@ -193,8 +195,9 @@ fn flow(progress: &Progress, record: &Record) -> Option<Line> {
 
 /// Who failed, and how.
 #[must_use]
-pub fn blame(failure: &crate::model::Failure) -> String {
-    if failure.task.is_empty() {
+pub fn blame(failure: &Failure) -> String {
+    // A cancellation says by whom and why; it is no task's fault.
+    if failure.task.is_empty() || failure.kind == FailureKind::Cancelled {
         failure.message.clone()
     } else {
         format!("`{}` failed: {}", failure.task, failure.message)

@@ -181,7 +181,7 @@ fn verdict(progress: &Progress) -> Line {
         FlowState::Stuck => line.with(MAGENTA, " is stuck").with(PLAIN, because),
         FlowState::Suspended => line.with(YELLOW, " is suspended"),
         FlowState::Pending | FlowState::Running | FlowState::Reverting => {
-            line.with(YELLOW, format!(" is {}", flow.state))
+            line.with(YELLOW, " was stopped on its way: the job is kept")
         }
     }
 }
@@ -212,12 +212,16 @@ fn next(state: FlowState, id: &str) -> Vec<(&'static str, String)> {
             ("go on", format!("jobrunner resume {id}")),
             ("undo it", format!("jobrunner cancel {id}")),
         ],
-        FlowState::Pending | FlowState::Running | FlowState::Reverting => vec![
-            ("go on", "jobrunner run --until-empty".to_owned()),
+        FlowState::Pending | FlowState::Running => vec![
+            ("go on with it", "jobrunner run --until-empty".to_owned()),
             (
                 "undo it",
-                format!("jobrunner cancel {id} && jobrunner run --until-empty"),
+                format!("jobrunner cancel {id}, then jobrunner run --until-empty"),
             ),
         ],
+        FlowState::Reverting => vec![(
+            "finish undoing it",
+            "jobrunner run --until-empty".to_owned(),
+        )],
     }
 }

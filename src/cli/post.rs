@@ -53,15 +53,15 @@ pub async fn run(config: &Config, arguments: Arguments, given: Given<'_>) -> Res
     let source = given
         .source
         .ok_or_else(|| Error::input(format!("there is no flow `{}`", arguments.flow)))?;
-    let plan = source.plan()?;
+    report::warn(&source.bundle, &source.warnings)?;
     if arguments.hierarchy {
-        report::print(&compile::tree(&plan))?;
+        report::print(&compile::tree(&source.plan))?;
         return Ok(Exit::Success);
     }
     let inputs = arguments
         .inputs
         .collect(&source.declaration.store, given.options)?;
-    let plan = with_inputs(plan, &inputs)?;
+    let plan = with_inputs(&source, &arguments.flow, &inputs)?;
     let backend = Backend::open(config).await?;
     let new = new_job(&source, &plan, arguments.priority, arguments.key);
     let posted = post(&backend, &new, None).await?;
@@ -83,14 +83,13 @@ pub async fn run(config: &Config, arguments: Arguments, given: Given<'_>) -> Res
     Ok(Exit::Success)
 }
 
-/// The plan with the values that were given.
+/// The plan of a flow with the values that were given; `name` is what the flow was called by.
 ///
 /// # Errors
 /// All that is wrong with them.
-pub fn with_inputs(plan: Plan, inputs: &IndexMap<String, Input>) -> Result<Plan> {
-    let name = plan.name.clone();
-    plan.with_inputs(inputs)
-        .map_err(|problems| refused(&name, &problems))
+pub fn with_inputs(source: &Source, name: &str, inputs: &IndexMap<String, Input>) -> Result<Plan> {
+    let plan = source.plan.clone().with_inputs(inputs);
+    plan.map_err(|problems| refused(name, &problems))
 }
 
 fn refused(flow: &str, problems: &[InputProblem]) -> Error {

@@ -45,14 +45,7 @@ pub async fn cancel(config: &Config, arguments: Whole) -> Result {
         report::hint(&format!("`{}` is being undone already", found.name))?;
     }
     let request = Request::Cancel(operator(arguments.why));
-    ask(
-        &backend,
-        &found,
-        &request,
-        "cancelled: all that it did",
-        "undoes it",
-    )
-    .await
+    ask(&backend, &found, &request, "is to be undone").await
 }
 
 /// Asks that a job stop between two tasks.
@@ -80,8 +73,7 @@ pub async fn suspend(config: &Config, arguments: Whole) -> Result {
         &backend,
         &found,
         &request,
-        "suspended: what runs is awaited, nothing new starts",
-        "suspends it",
+        "is to be suspended: what runs is awaited, nothing new starts",
     )
     .await
 }
@@ -113,7 +105,7 @@ pub async fn resume(config: &Config, arguments: Whole) -> Result {
         | FlowState::Abandoned => {}
     }
     let request = Request::Resume(operator(arguments.why));
-    ask(&backend, &found, &request, "resumed", "goes on with it").await
+    ask(&backend, &found, &request, "is to go on").await
 }
 
 /// Decides what becomes of what is stuck.
@@ -158,12 +150,12 @@ pub async fn decide(config: &Config, arguments: Part, verb: Verb) -> Result {
         task: arguments.task,
         by: operator(arguments.why),
     };
-    let (done, next) = match verb {
-        Verb::Retry => ("asked to try again", "tries again"),
-        Verb::MarkReverted => ("marked as undone by hand", "goes on from there"),
-        Verb::Abandon => ("given up", "ends the job"),
+    let asked = match verb {
+        Verb::Retry => "is to try again what is stuck",
+        Verb::MarkReverted => "is to take what is stuck for undone",
+        Verb::Abandon => "is to leave what is stuck as it is",
     };
-    ask(&backend, &found, &request, done, next).await
+    ask(&backend, &found, &request, asked).await
 }
 
 async fn find(config: &Config, prefix: &str) -> Result<(Backend, JobSummary)> {
@@ -187,13 +179,7 @@ fn ended(job: &JobSummary) -> Result<()> {
     Ok(())
 }
 
-async fn ask(
-    backend: &Backend,
-    found: &JobSummary,
-    request: &Request,
-    done: &str,
-    next: &str,
-) -> Result {
+async fn ask(backend: &Backend, found: &JobSummary, request: &Request, asked: &str) -> Result {
     ended(found)?;
     if !backend
         .store
@@ -215,9 +201,9 @@ async fn ask(
         Ok(()) => backend.board.wake().await,
         Err(error) => Err(error),
     };
-    report::print(&format!("{}  {done}\n", found.name))?;
+    report::print(&format!("{} {asked}\n", found.name))?;
     match noticed {
-        Ok(()) => report::hint(&job::next(found, next))?,
+        Ok(()) => report::hint(&job::next(found))?,
         Err(error) => {
             report::also(
                 &Error::from(error)

@@ -16,6 +16,7 @@ use super::report::{Error, Result};
 use super::source::{Source, kinds};
 use super::watch::Watch;
 use super::{Given, block_on, follow, job, post, report};
+use crate::compile::Plan;
 use crate::conductor::{Conductor, Stop};
 use crate::engine::Observer;
 use crate::model::{Checkpoint, Duration, JobId, Operator};
@@ -76,15 +77,16 @@ fn at_least_one(text: &str) -> std::result::Result<usize, String> {
 /// The flow does not compile, a value does not fit, the store or the board cannot be reached.
 pub fn run(config: &Config, verbose: u8, arguments: Arguments, given: Given<'_>) -> Result {
     match (&arguments.flow, given.source) {
-        (Some(_), Some(source)) => {
+        (Some(flow), Some(source)) => {
             if verbose > 0 {
                 conduct::log(verbose, arguments.conductor.log_format);
             }
             let inputs = arguments
                 .inputs
                 .collect(&source.declaration.store, given.options)?;
-            let plan = post::with_inputs(source.plan()?, &inputs)?;
-            block_on(here(config, &arguments.conductor, &source, &plan))
+            report::warn(&source.bundle, &source.warnings)?;
+            let plan = post::with_inputs(&source, flow, &inputs)?;
+            block_on(here(config, &arguments.conductor, &source, &plan, verbose))
         }
         (Some(flow), None) => Err(Error::input(format!("there is no flow `{flow}`"))),
         (None, _) if !arguments.inputs.is_empty() => {
@@ -100,7 +102,8 @@ async fn here(
     config: &Config,
     arguments: &ConductorArguments,
     source: &Source,
-    plan: &crate::compile::Plan,
+    plan: &Plan,
+    verbose: u8,
 ) -> Result {
     let backend = Backend::open(config).await?;
     let settings = conduct::settings(config, arguments);
@@ -109,7 +112,7 @@ async fn here(
     // Posted as claimed by this conductor already: no other one can be faster.
     post::post(&backend, &new, Some((&settings.id, settings.lease_ttl))).await?;
     let short = job::short(backend.store.as_ref(), id).await?;
-    let mut display = Display::new(plan, short.clone());
+    let mut display = Display::new(plan, short.clone(), verbose > 0);
     display.begin(&plan.name);
     let watch = Arc::new(Watch::new(
         Progress::new(id, Arc::new(plan.clone()), Checkpoint::default()),
@@ -140,6 +143,7 @@ async fn here(
                     Asked::Interrupt if !cancelled => {
                         cancelled = true;
                         cancel(&backend, id).await?;
+                        display.note("cancelling: all that was done is undone; Ctrl-C again stops at once");
                     }
                     Asked::Terminate if !stop.is_given() => stop.in_order(),
                     Asked::Interrupt | Asked::Terminate => stop.at_once(),
@@ -161,6 +165,5 @@ async fn cancel(backend: &Backend, id: JobId) -> Result<()> {
         .request(id, &Request::Cancel(by), SystemClock.now())
         .await?;
     backend.board.wake().await?;
-    report::hint("cancelling: all that was done is undone; Ctrl-C again stops at once")?;
     Ok(())
 }

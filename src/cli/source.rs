@@ -5,20 +5,24 @@ use std::sync::Arc;
 use super::GUARD;
 use super::diagnostics::has_errors;
 use super::flows::Flows;
-use super::report::{self, Error, Exit, Result};
+use super::report::{Error, Exit, Result};
 use crate::compile::{self, Input, Plan};
 use crate::model::{Bundle, ConductorId};
 use crate::ports::{JobRow, Kinds, SystemClock};
 use crate::syntax::{self, FlowDeclaration, Problem};
 use crate::tasks;
 
-/// A flow's text and what it declares.
+/// A flow that compiles.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// Its text.
     pub bundle: Bundle,
     /// What it declares.
     pub declaration: FlowDeclaration,
+    /// What is to be done, without values for its store.
+    pub plan: Plan,
+    /// What is wrong with it, although it can be run.
+    pub warnings: Vec<Problem>,
 }
 
 /// The kinds that this program knows, for a conductor of that id. Nothing is started before the first call.
@@ -34,64 +38,43 @@ pub fn kinds(conductor: &ConductorId) -> Kinds {
     ))
 }
 
-fn schemas() -> Kinds {
-    kinds(&ConductorId(String::new()))
-}
-
 impl Source {
-    /// Reads and parses a flow.
+    /// Reads and compiles a flow.
     ///
     /// # Errors
-    /// There is no such flow, or it does not parse.
+    /// There is no such flow, or all that is wrong with it.
     pub fn open(flows: &Flows, name: &str) -> Result<Self> {
-        Self::parse(flows.open(name)?)
+        Self::compile(flows.open(name)?)
     }
 
-    /// Parses a flow.
+    /// Compiles a flow.
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn parse(bundle: Bundle) -> Result<Self> {
-        let kinds = schemas();
-        let names: Vec<&str> = kinds.schemas().map(|kind| kind.name).collect();
-        match syntax::parse(&bundle, &names) {
-            (Some(declaration), problems) if !has_errors(&problems) => Ok(Self {
+    pub fn compile(bundle: Bundle) -> Result<Self> {
+        match check(&bundle) {
+            (Some((declaration, plan)), warnings) => Ok(Self {
                 bundle,
                 declaration,
+                plan,
+                warnings,
             }),
-            (_, problems) => Err(Error::Flow { bundle, problems }),
-        }
-    }
-
-    /// Compiles it, without values for its store. Warnings are printed.
-    ///
-    /// # Errors
-    /// All that is wrong with it.
-    pub fn plan(&self) -> Result<Plan> {
-        match check(&self.bundle) {
-            (Some(plan), problems) => {
-                report::warn(&self.bundle, &problems)?;
-                Ok(plan)
-            }
-            (None, problems) => Err(Error::Flow {
-                bundle: self.bundle.clone(),
-                problems,
-            }),
+            (None, problems) => Err(Error::Flow { bundle, problems }),
         }
     }
 }
 
-/// All that is wrong with a flow, and its plan if it can be run.
+/// All that is wrong with a flow, and what it comes to if it can be run.
 #[must_use]
-pub fn check(bundle: &Bundle) -> (Option<Plan>, Vec<Problem>) {
-    let kinds = schemas();
-    let names: Vec<&str> = kinds.schemas().map(|kind| kind.name).collect();
+pub fn check(bundle: &Bundle) -> (Option<(FlowDeclaration, Plan)>, Vec<Problem>) {
+    let kinds = kinds(&ConductorId(String::new()));
+    let schemas: Vec<_> = kinds.schemas().collect();
+    let names: Vec<&str> = schemas.iter().map(|schema| schema.name).collect();
     let (declaration, mut problems) = syntax::parse(bundle, &names);
-    let all: Vec<_> = kinds.schemas().collect();
     let plan = declaration.and_then(|declaration| {
-        let (plan, more) = compile::compile(&declaration, &all);
+        let (plan, more) = compile::compile(&declaration, &schemas);
         problems.extend(more);
-        plan
+        plan.map(|plan| (declaration, plan))
     });
     let problems = syntax::arrange(problems);
     (plan.filter(|_| !has_errors(&problems)), problems)
@@ -113,7 +96,7 @@ pub fn plan_of(job: &JobRow) -> Result<Arc<Plan>> {
     let given = values.chain(secrets).collect();
     check(&job.bundle)
         .0
-        .and_then(|plan| plan.with_inputs(&given).ok())
+        .and_then(|(_, plan)| plan.with_inputs(&given).ok())
         .map(Arc::new)
         .ok_or_else(|| {
             Error::said(

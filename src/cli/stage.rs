@@ -94,7 +94,7 @@ fn known(flows: &Flows) -> String {
         .unwrap_or(0);
     let mut text = String::from("Flows that can be named:\n");
     for known in &known {
-        let about = match flows.open_known(known).and_then(Source::parse) {
+        let about = match flows.open_known(known).and_then(Source::compile) {
             Ok(source) => source.declaration.about.unwrap_or_default(),
             Err(_) => format!("(does not compile: jobrunner check {})", known.name),
         };

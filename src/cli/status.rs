@@ -232,10 +232,12 @@ pub fn group_details(progress: &Progress, scope: ScopeId, look: Look, line: &mut
     state_word(group_state(tally), look, line);
     time(None, line);
     let mut notes = Notes(line);
-    notes.add(
-        DIM,
-        format!("{} of {} done", tally.done + tally.skipped, tally.tasks),
-    );
+    if tally.reverted > 0 && tally.reverted + tally.pending == tally.tasks {
+        notes.add(YELLOW, "undone");
+    } else {
+        let done = tally.done + tally.skipped;
+        notes.add(DIM, format!("{done} of {} done", tally.tasks));
+    }
     let Some(controller) = progress.plan.scope(scope).controller else {
         return;
     };

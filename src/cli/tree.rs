@@ -46,10 +46,14 @@ enum Quiet {
     Waiting,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How much of the tree is put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fold {
+    /// Nothing.
     Nothing,
+    /// Groups of which there is nothing to tell are one line.
     QuietGroups,
+    /// They and the tasks of which there is nothing to tell are counted.
     QuietTasks,
 }
 
@@ -141,57 +145,60 @@ fn child_group(plan: &Plan, within: ScopeId, scope: ScopeId) -> Option<ScopeId> 
 }
 
 fn collect(nodes: &[Node], progress: &Progress, fold: Fold, depth: usize, rows: &mut Vec<Row>) {
-    let mut quiet = [(Quiet::Done, 0), (Quiet::Undone, 0), (Quiet::Waiting, 0)];
-    let at = rows.len();
+    let mut counts = [(Quiet::Done, 0), (Quiet::Undone, 0), (Quiet::Waiting, 0)];
+    let mut own = Vec::new();
     for node in nodes {
-        match node {
-            Node::Task(atom) => {
-                match quiet_task(progress, *atom).filter(|_| fold >= Fold::QuietTasks) {
-                    Some(what) => {
-                        for (which, count) in &mut quiet {
-                            *count += usize::from(*which == what);
-                        }
-                    }
-                    None => rows.push(Row::Task { depth, atom: *atom }),
-                }
+        let (row, quiet, tasks) = match node {
+            Node::Task(atom) => (
+                Row::Task { depth, atom: *atom },
+                quiet_task(progress, *atom),
+                1,
+            ),
+            Node::Group(scope, _) => {
+                let tally = progress.tally(*scope);
+                (
+                    Row::Group {
+                        depth,
+                        scope: *scope,
+                    },
+                    quiet_group(tally),
+                    tally.tasks,
+                )
             }
-            Node::Group(scope, inner) => {
-                rows.push(Row::Group {
-                    depth,
-                    scope: *scope,
-                });
-                if fold < Fold::QuietGroups || quiet_group(progress.tally(*scope)).is_none() {
-                    collect(inner, progress, fold, depth + 1, rows);
+        };
+        match (quiet, fold) {
+            (Some(quiet), Fold::QuietTasks) => {
+                for (_, count) in counts.iter_mut().filter(|(which, _)| *which == quiet) {
+                    *count += tasks;
                 }
+                continue;
             }
+            (_, Fold::Nothing) | (None, _) | (Some(_), Fold::QuietGroups) => own.push(row),
+        }
+        if let Node::Group(_, inner) = node
+            && (quiet.is_none() || fold == Fold::Nothing)
+        {
+            collect(inner, progress, fold, depth + 1, &mut own);
         }
     }
-    let mut several = quiet
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(quiet, count)| Row::Several {
-            depth,
-            quiet,
-            count,
-        });
-    if let Some(Row::Several {
-        quiet: Quiet::Waiting,
-        ..
-    }) = several.clone().next()
-    {
-        rows.extend(several);
-    } else if let Some(first) = several.next() {
-        rows.insert(at, first);
-        rows.extend(several);
-    }
+    let [done, undone, waiting] = counts.map(|(quiet, count)| Row::Several {
+        depth,
+        quiet,
+        count,
+    });
+    let some = |row: &Row| !matches!(row, Row::Several { count: 0, .. });
+    rows.extend([done, undone].into_iter().filter(some));
+    rows.append(&mut own);
+    rows.extend(Some(waiting).filter(some));
 }
 
 fn quiet_task(progress: &Progress, atom: AtomId) -> Option<Quiet> {
     match progress.row(atom).state {
         AtomState::Success | AtomState::Ignore => Some(Quiet::Done),
-        AtomState::Reverted => Some(Quiet::Undone),
+        AtomState::Reverted if progress.row(atom).failure.is_none() => Some(Quiet::Undone),
         AtomState::Pending if !retries(progress, atom) => Some(Quiet::Waiting),
         AtomState::Pending
+        | AtomState::Reverted
         | AtomState::Running
         | AtomState::Failure
         | AtomState::Reverting

@@ -1,5 +1,7 @@
 //! A clock that goes where the test puts it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 

@@ -19,8 +19,9 @@ const LAYERS: &[(&str, &[&str])] = &[
         "conductor",
         &["model", "syntax", "compile", "scheduler", "ports", "engine"],
     ),
-    ("stores", &["model", "ports"]),
-    ("boards", &["model", "ports"]),
+    ("sql", &["model", "ports"]),
+    ("stores", &["model", "ports", "sql"]),
+    ("boards", &["model", "ports", "sql"]),
     ("tasks", &["model", "ports"]),
     (
         "cli",

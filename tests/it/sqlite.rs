@@ -1,5 +1,7 @@
 //! SQLite files as stores and boards: opening them, whoever else does, and what is said when that fails.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -169,7 +171,7 @@ async fn a_relative_url_names_a_file_in_the_present_folder() {
 }
 
 #[tokio::test]
-async fn a_file_that_vanishes_in_use_is_said_to_be_unavailable() {
+async fn a_script_that_fails_halfway_is_rolled_back_and_holds_nobody_up() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("jobs.db");
     let store = SqlStore::open(&url(&file)).await.unwrap();
@@ -184,7 +186,6 @@ async fn a_file_that_vanishes_in_use_is_said_to_be_unavailable() {
         matches!(failed, StoreError::Unavailable { .. }),
         "{failed:?}"
     );
-    // What failed halfway is rolled back, and holds nobody up.
     run(
         &file,
         "INSERT INTO requests (job, kind, at, form, body) VALUES ('', '', 0, 1, '')",

@@ -1,5 +1,7 @@
 //! Whatever is done to a store, all stores tell the same of it, and what they tell is what was written.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 use std::collections::BTreeMap;
 
 use jobrunner::model::{

@@ -106,7 +106,7 @@ pub(super) const SQLITE: Dialect = Dialect {
         WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id = $1 OR dedup_key = $3)
         RETURNING 'new', id;
         SELECT 'there', id FROM jobs WHERE dedup_key = $3 OR id = $1
-        ORDER BY dedup_key IS NULL LIMIT 1;
+        ORDER BY CASE WHEN dedup_key = $3 THEN 0 ELSE 1 END LIMIT 1;
         COMMIT",
     stall: "
         BEGIN IMMEDIATE;

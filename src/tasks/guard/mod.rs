@@ -17,9 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
-use rustix::process::Pid;
-
-use super::process::tree::{CONDUCTOR, Snapshot};
+use super::process::tree::CONDUCTOR;
 pub use table::Slot;
 use table::Table;
 pub use watch::main;
@@ -89,13 +87,6 @@ impl Guard {
         match tokio::task::spawn_blocking(move || guard.start()).await {
             Ok(table) => Ok(Table::reserve(&table?)),
             Err(stopped) => Err(self.not_started(std::io::Error::other(stopped))),
-        }
-    }
-
-    /// Remembers what a task left behind in its group, to end it with the conductor.
-    pub fn leave(&self, group: Pid, seen: &Snapshot) {
-        if let Some(table) = self.watching() {
-            table.leave(group, seen);
         }
     }
 

@@ -96,8 +96,7 @@ impl Table {
         }
     }
 
-    /// Enters what a task left behind in its group, and strikes out what has ended since.
-    pub fn leave(&self, group: Pid, seen: &Snapshot) {
+    fn leave(&self, group: Pid, seen: &Snapshot) {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         left.retain(|(process, place)| {
             let stays = seen.has(*process);
@@ -144,6 +143,11 @@ impl Slot {
     /// No memory is left for the table.
     pub fn set(&self, group: Pid) -> io::Result<()> {
         self.table.set(self.place, Some(Entry::Group(group)))
+    }
+
+    /// Enters what a task left behind in its group instead, and strikes out what has ended since.
+    pub fn leave(self, group: Pid, seen: &Snapshot) {
+        self.table.leave(group, seen);
     }
 }
 
@@ -219,6 +223,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
     fn what_was_left_behind_stays_until_it_has_ended() {
         let table = Table::new().unwrap();
         let seen = Snapshot::take().unwrap();

@@ -99,9 +99,7 @@ impl Params {
         let mut headers = HeaderMap::new();
         headers.insert("idempotency-key", value("idempotency-key", &call.key)?);
         headers.insert("jobrunner-epoch", HeaderValue::from(call.epoch.0));
-        if let Some((kind, _)) = &body
-            && let Some(kind) = kind
-        {
+        if let Some(kind) = body.as_ref().and_then(|content| content.kind) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
         for (name, text) in params::pairs(&self.headers)? {
@@ -116,8 +114,8 @@ impl Params {
         if let Some(basic) = &self.basic {
             builder = builder.basic_auth(&basic.user, basic.password.as_ref());
         }
-        if let Some((_, body)) = body {
-            builder = builder.body(body);
+        if let Some(content) = body {
+            builder = builder.body(content.bytes);
         }
         let unusable = |error: reqwest::Error| {
             let reason = innermost(&error.without_url());
@@ -128,24 +126,30 @@ impl Params {
         builder.build().map_err(unusable)
     }
 
-    /// The body, and what kind of content it is.
-    fn content(&self) -> Result<Option<(Option<&'static str>, Vec<u8>)>, Failure> {
+    fn content(&self) -> Result<Option<Content>, Failure> {
+        let of_kind = |kind, bytes| Ok(Some(Content { kind, bytes }));
         match (&self.json, &self.form, &self.body) {
             (None, None, None) => Ok(None),
             (Some(json), None, None) => {
-                Ok(Some((Some("application/json"), json.to_string().into())))
+                of_kind(Some("application/json"), json.to_string().into_bytes())
             }
             (None, Some(form), None) => {
                 let fields = params::pairs(form)?;
-                let text = url_encoded(&fields);
-                Ok(Some((Some("application/x-www-form-urlencoded"), text)))
+                let kind = "application/x-www-form-urlencoded";
+                of_kind(Some(kind), url_encoded(&fields))
             }
-            (None, None, Some(body)) => Ok(Some((None, params::text("body", body)?.into()))),
+            (None, None, Some(body)) => of_kind(None, params::text("body", body)?.into_bytes()),
             _ => Err(unfit(
                 "only one of `json`, `form` and `body` can be sent".to_owned(),
             )),
         }
     }
+}
+
+/// A body, and what it is.
+struct Content {
+    kind: Option<&'static str>,
+    bytes: Vec<u8>,
 }
 
 fn value(name: &str, text: &str) -> Result<HeaderValue, Failure> {

@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::process::Child;
 
 use super::super::guard::Slot;
+use super::tree::Snapshot;
 use crate::model::{Failure, FailureKind};
 
 /// A running child. Dropped before it has ended, its group is killed.
@@ -16,8 +17,9 @@ pub struct Leader {
     child: Child,
     /// Until it is reaped, this id cannot become another's.
     group: Option<Pid>,
-    slot: Slot,
     reaped: bool,
+    /// Where the guard finds it; none when nobody of the group is left.
+    slot: Option<Slot>,
 }
 
 impl Leader {
@@ -32,11 +34,11 @@ impl Leader {
         let leader = Self {
             child,
             group,
-            slot,
             reaped: false,
+            slot: Some(slot),
         };
-        if let Some(group) = group {
-            leader.slot.set(group)?;
+        if let (Some(group), Some(slot)) = (group, &leader.slot) {
+            slot.set(group)?;
         }
         Ok(leader)
     }
@@ -55,6 +57,8 @@ impl Leader {
         let status = self.child.wait().await;
         // An error says that it is not ours to wait for any more: its id may be another's.
         self.reaped = true;
+        let others = |group| test_kill_process_group(group).is_ok();
+        self.slot = self.slot.take().filter(|_| self.group.is_some_and(others));
         status
     }
 
@@ -65,11 +69,17 @@ impl Leader {
         }
     }
 
-    /// The group, if it has ended and others of its group have not.
+    /// Whether it has ended and others of its group have not.
     #[must_use]
-    pub fn leaves_processes(&self) -> Option<Pid> {
-        self.group
-            .filter(|group| self.reaped && test_kill_process_group(*group).is_ok())
+    pub fn leaves_processes(&self) -> bool {
+        self.reaped && self.slot.is_some()
+    }
+
+    /// Hands these others on to the guard.
+    pub fn leave(&mut self, seen: &Snapshot) {
+        if let (Some(group), Some(slot)) = (self.group, self.slot.take()) {
+            slot.leave(group, seen);
+        }
     }
 }
 

@@ -119,10 +119,10 @@ impl Processes {
             (end, rest.await)
         };
         let (end, read) = end;
-        if let Some(group) = leader.leaves_processes()
+        if leader.leaves_processes()
             && let Some(seen) = self.census.look().await
         {
-            self.guard.leave(group, &seen);
+            leader.leave(&seen);
         }
         drop(leader);
         if !read {

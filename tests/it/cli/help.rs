@@ -11,7 +11,14 @@ fn post_help_lists_the_flows_that_are_known_with_what_they_are_about() {
     .and("flows/broken.flow.yaml", "tasks: { a: { shel: x } }\n");
     let text = home.run("post --help").exits(0).stdout;
     let known = text.split("Flows that can be named:").nth(1).unwrap();
-    insta::assert_snapshot!(known, @"");
+    insta::assert_snapshot!(known, @r"
+      broken       (does not compile: jobrunner check broken)
+      greet        Say hello
+      hello        Greet somebody, and show what a flow can do
+      http_server  Serve a directory over HTTP and restart the server when it dies
+
+    FLOW --help lists what can be set.
+    ");
 }
 
 #[test]
@@ -45,7 +52,24 @@ tasks:
         .last()
         .map(|_| text.lines().last().unwrap())
         .unwrap();
-    insta::assert_snapshot!(format!("Store of{store}{notes}"), @"");
+    insta::assert_snapshot!(format!("Store of{store}{notes}"), @r"
+    Store of all:
+          --port <port>                 The port to listen on [default: 8080]
+          --image <string>              [required]
+          --document-root <path>        [default: .]
+          --stage <string>              Where to [one of: test, prod] [default: test]
+          --publish [<bool>]            [default: false]
+          --token <env:NAME|file:PATH>  Who we are [default: env:TOKEN]
+
+    Values:
+          --set <NAME=VALUE>      Set a name of the flow's store, read as its type
+          --set-json <NAME=JSON>  Set a name to a JSON value
+          --set-file <NAME=FILE>  Set a name to the text of a file, without its last newline
+          --secret <NAME=SOURCE>  Say where the conductor reads a secret when it needs it: env:NAME or
+                                  file:PATH
+
+    Set `key` with `--set NAME=VALUE`: an option of that name means something else.
+    ");
 }
 
 #[test]

@@ -150,8 +150,9 @@ fn steady(text: &str, folder: &Path) -> String {
         (r"\[host\]:\d+(:[0-9a-f]+)?", "[conductor]"),
         (r"\d\d-\d\d \d\d:\d\d:\d\d\.\d\d\d", "[clock]"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
-        (r" *\b\d+\.\d+s\b", " [took]"),
-        (r"\b\d+[smhd]\b( ago)?", "[age]"),
+        (r" *\b\d+\.\ds\b", " [took]"),
+        (r"\b\d+[smhd] ago", "[age] ago"),
+        (r"(?m)  \d+[smhd]$", "  [age]"),
     ];
     rules.iter().fold(text, |text, (pattern, name)| {
         Regex::new(pattern)

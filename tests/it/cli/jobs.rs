@@ -17,15 +17,51 @@ fn a_posted_job_is_shown_run_and_shown_again() {
     let posted = home.run("post build.flow.yaml");
     let id = posted.id();
     assert_eq!(id.len(), 36);
-    insta::assert_snapshot!(posted.text(), @"");
-    insta::assert_snapshot!(home.run("show").text(), @"");
-    insta::assert_snapshot!(home.run(&format!("show {}", &id[..13])).text(), @"");
+    insta::assert_snapshot!(posted.text(), @r"
+    exit 0
+    -- out
+    [id]
+    -- err
+    a conductor runs it: `jobrunner run`, or `jobrunner run --until-empty`; `jobrunner show [id]` tells how far it is
+    ");
+    insta::assert_snapshot!(home.run("show").text(), @r"
+    exit 0
+    -- out
+    NAME   ID        STATE    OWNER  AGE
+    build  [id]  PENDING  -      [age]
+    ");
+    insta::assert_snapshot!(home.run(&format!("show {}", &id[..13])).text(), @r"
+    exit 0
+    -- out
+    · build  [id]  PENDING
+      posted [age] ago, waits for a conductor: `jobrunner run`
+      · compile  PENDING
+      · docs     PENDING
+      · pack     PENDING
+    ");
     home.run("run --until-empty").exits(0);
-    insta::assert_snapshot!(home.run("show").text(), @"");
-    insta::assert_snapshot!(home.run("show --all").text(), @"");
+    insta::assert_snapshot!(home.run("show").text(), @r"
+    exit 0
+    -- out
+    No jobs; 1 ended: `jobrunner show --all`.
+    ");
+    insta::assert_snapshot!(home.run("show --all").text(), @r"
+    exit 0
+    -- out
+    NAME   ID        STATE    OWNER  AGE
+    build  [id]  SUCCESS  -      [age]
+    ");
     let text = home.run(&format!("show {id}")).exits(0).text();
     let tasks: String = text.split("steps").next().unwrap().into();
-    insta::assert_snapshot!(tasks, @"");
+    insta::assert_snapshot!(tasks, @r"
+    exit 0
+    -- out
+    ✓ build  [id]  SUCCESS [took]
+      posted [age] ago
+      ✓ compile  SUCCESS [took]
+      ✓ docs     SUCCESS [took]
+      ✓ pack     SUCCESS [took]
+    ");
     assert!(
         text.lines().filter(|line| line.contains("SUCCESS")).count() >= 7,
         "{text}"
@@ -58,7 +94,12 @@ fn logs_tell_what_each_task_put_out() {
         home.run(&format!("logs {id} pack -f")).exits(0).stdout,
         "compiled and packed\n"
     );
-    insta::assert_snapshot!(home.run(&format!("logs {id} pakc")).text(), @"");
+    insta::assert_snapshot!(home.run(&format!("logs {id} pakc")).text(), @r"
+    exit 2
+    -- err
+    error: the job has no task `pakc`
+      = help: did you mean `pack`?
+    ");
 }
 
 #[test]
@@ -86,9 +127,27 @@ fn a_job_is_named_by_the_beginning_of_its_id() {
         home.run(&format!("show {}", id.to_uppercase())).exits(0);
         home.run(&format!("show {}", id.replace('-', ""))).exits(0);
     }
-    insta::assert_snapshot!(home.run(&format!("show {}", &ids[0][..4])).exits(2).text(), @"");
-    insta::assert_snapshot!(home.run("show ffff").exits(2).text(), @"");
-    insta::assert_snapshot!(home.run("cancel build").exits(2).text(), @"");
+    insta::assert_snapshot!(home.run(&format!("show {}", &ids[0][..4])).exits(2).text(), @r"
+    exit 2
+    -- err
+    error: several jobs' ids begin with `01a2`
+      = help: [id]  build  PENDING
+      = help: [id]  build  PENDING
+    ");
+    insta::assert_snapshot!(home.run("show ffff").exits(2).text(), @r"
+    exit 2
+    -- err
+    error: no job's id begins with `ffff`
+      = help: the latest jobs are [id] (build), [id] (build)
+      = help: `jobrunner show --all` lists them all
+    ");
+    insta::assert_snapshot!(home.run("cancel build").exits(2).text(), @r"
+    exit 2
+    -- err
+    error: `build` is not the id of a job
+      = help: the latest jobs are [id] (build), [id] (build)
+      = help: `jobrunner show --all` lists them all
+    ");
     // What `show` lists can be typed.
     for line in home.run("show").stdout.lines().skip(1) {
         let short = line.split_whitespace().nth(1).unwrap();
@@ -101,17 +160,50 @@ fn what_is_asked_of_a_job_that_nobody_has_waits_for_a_conductor() {
     let home = Home::with("build.flow.yaml", BUILD);
     let id = home.run("post build.flow.yaml").id();
     let say = |what: &str| home.run(&format!("{what} {id}")).text();
-    insta::assert_snapshot!(say("suspend --why later"), @"");
-    insta::assert_snapshot!(home.run("show").text(), @"");
+    insta::assert_snapshot!(say("suspend --why later"), @r"
+    exit 0
+    -- out
+    build is to be suspended: what runs is awaited, nothing new starts
+    -- err
+    no conductor has the job: the next one that looks carries it out, such as `jobrunner run --until-empty`
+    ");
+    insta::assert_snapshot!(home.run("show").text(), @r"
+    exit 0
+    -- out
+    NAME   ID        STATE                     OWNER  AGE
+    build  [id]  PENDING, to be suspended  -      [age]
+    ");
     home.run("run --until-empty").exits(0);
     assert!(home.run("show").stdout.contains("SUSPENDED"));
     assert_eq!(home.run(&format!("suspend {id}")).code, Some(2));
-    insta::assert_snapshot!(say("resume"), @"");
-    insta::assert_snapshot!(say("cancel"), @"");
+    insta::assert_snapshot!(say("resume"), @r"
+    exit 0
+    -- out
+    build is to go on
+    -- err
+    no conductor has the job: the next one that looks carries it out, such as `jobrunner run --until-empty`
+    ");
+    insta::assert_snapshot!(say("cancel"), @r"
+    exit 0
+    -- out
+    build is to be undone
+    -- err
+    no conductor has the job: the next one that looks carries it out, such as `jobrunner run --until-empty`
+    ");
     home.run("run --until-empty").exits(0);
     assert!(home.run("show --all").stdout.contains("REVERTED"));
-    insta::assert_snapshot!(say("cancel"), @"");
-    insta::assert_snapshot!(say("retry"), @"");
+    insta::assert_snapshot!(say("cancel"), @r"
+    exit 2
+    -- err
+    error: `build` has ended already: REVERTED
+      = help: an ended job stays ended; running it again is posting it again
+    ");
+    insta::assert_snapshot!(say("retry"), @r"
+    exit 2
+    -- err
+    error: `build` has ended already: REVERTED
+      = help: an ended job stays ended; running it again is posting it again
+    ");
 }
 
 #[test]
@@ -123,7 +215,29 @@ tasks:
 ";
     let home = Home::with("stuck.flow.yaml", flow);
     let ran = home.run("run stuck.flow.yaml").exits(3);
-    insta::assert_snapshot!(ran.text(), @"");
+    insta::assert_snapshot!(ran.text(), @r"
+    exit 3
+    -- out
+    POSTED         stuck  [id]
+    RUNNING        stuck
+    RUNNING        make
+    SUCCESS        make [took]
+    RUNNING        fail
+    FAILURE        fail [took]  exited with code 3
+    REVERTING      stuck  `fail` failed: exited with code 3
+    REVERTED       fail  nothing to undo
+    REVERTING      make
+    REVERT_FAILURE make  exited with code 1
+    STUCK          stuck
+    last output of fail:
+      │ broken
+    ! stuck is stuck: `fail` failed: exited with code 3
+      REVERT_FAILURE make  exited with code 1
+      what happened                         jobrunner show [id]
+      try again what could not be undone    jobrunner retry [id]
+      it has been undone by hand            jobrunner mark-reverted [id]
+      leave it as it is, and end the job    jobrunner abandon [id]
+    ");
     let shown = home.run("show").stdout;
     let id = shown
         .lines()
@@ -132,8 +246,18 @@ tasks:
         .split_whitespace()
         .nth(1)
         .unwrap();
-    insta::assert_snapshot!(home.run(&format!("retry {id} mkae")).exits(2).text(), @"");
-    insta::assert_snapshot!(home.run(&format!("retry {id} fail")).exits(2).text(), @"");
+    insta::assert_snapshot!(home.run(&format!("retry {id} mkae")).exits(2).text(), @r"
+    exit 2
+    -- err
+    error: the job has no task `mkae`
+      = help: did you mean `make`?
+    ");
+    insta::assert_snapshot!(home.run(&format!("retry {id} fail")).exits(2).text(), @r"
+    exit 2
+    -- err
+    error: `fail` waits for no decision
+      = help: `jobrunner show [id]` tells which tasks do
+    ");
     home.run(&format!("retry {id} make")).exits(0);
     home.run("run --until-empty").exits(0);
     assert!(

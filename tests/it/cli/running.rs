@@ -50,7 +50,13 @@ fn hello_that_fails_undoes_everything_and_says_so() {
         .skip_while(|line| !line.starts_with("last output"))
         .collect::<Vec<_>>()
         .join("\n");
-    insta::assert_snapshot!(end, @"");
+    insta::assert_snapshot!(end, @r"
+    last output of send:
+      │ no stamps left
+    undone: card, folder
+    ✗ hello was reverted in [took]: `send` failed: exited with code 1
+      all of its output                     jobrunner logs [id]
+    ");
     let left: Vec<_> = std::fs::read_dir(home.path(""))
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
@@ -72,7 +78,22 @@ tasks:
     let ran = Home::with("steps.flow.yaml", flow)
         .run("run steps.flow.yaml")
         .exits(0);
-    insta::assert_snapshot!(ran.text(), @"");
+    insta::assert_snapshot!(ran.text(), @r"
+    exit 0
+    -- out
+    POSTED         steps  [id]
+    RUNNING        steps
+    RUNNING        try  what=a
+    FAILURE        try [took]  exited with code 1
+    REVERTED       try  nothing to undo
+    RETRYING       try  attempt 2
+    RUNNING        try  attempt 2  what=b
+    SUCCESS        try [took]
+    RUNNING        group.inner
+    SUCCESS        group.inner [took]
+    SUCCESS        steps [took]
+    ✓ steps succeeded in [took], 2 tasks done
+    ");
 }
 
 #[test]
@@ -80,7 +101,7 @@ fn an_interrupt_cancels_and_everything_is_undone() {
     let flow = "\
 tasks:
   made: { shell: 'echo x > made.txt', revert: 'rm made.txt' }
-  wait: { needs: [made], exec: [sleep, '60'] }
+  hold: { needs: [made], exec: [sleep, '60'] }
 ";
     let home = Home::with("wait.flow.yaml", flow);
     let mut child = home
@@ -89,7 +110,7 @@ tasks:
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = wait_for(&mut child, "RUNNING        wait");
+    let mut lines = wait_for(&mut child, "RUNNING        hold");
     assert!(home.has("made.txt"));
     signal(&child, "INT");
     let mut rest = String::new();
@@ -104,7 +125,7 @@ fn a_second_interrupt_stops_at_once_and_the_job_can_be_gone_on_with() {
     let flow = "\
 tasks:
   made: { shell: 'echo x > made.txt', revert: 'echo undoing; until test -e go; do sleep 0.05; done; rm made.txt' }
-  wait: { needs: [made], exec: [sleep, '60'] }
+  hold: { needs: [made], exec: [sleep, '60'] }
 ";
     let home = Home::with("wait.flow.yaml", flow);
     let mut child = home
@@ -113,7 +134,7 @@ tasks:
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = wait_for(&mut child, "RUNNING        wait");
+    let lines = wait_for(&mut child, "RUNNING        hold");
     signal(&child, "INT");
     child.stdout = Some(lines.into_inner());
     let mut lines = wait_for(&mut child, "REVERTING      made");

@@ -87,6 +87,12 @@ async fn a_child_knows_its_task_and_gets_its_values_as_they_are() {
 }
 
 #[tokio::test]
+async fn there_is_nothing_to_read_on_standard_input() {
+    let result = conductor().exec(&["cat"]).await.unwrap();
+    assert_eq!(result["stdout"], "");
+}
+
+#[tokio::test]
 async fn other_interpreters_run_scripts_too() {
     let conductor = conductor();
     let cases = [
