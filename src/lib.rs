@@ -5,12 +5,15 @@
 //! what stands above it.
 
 pub mod boards;
+pub mod cli;
 pub mod compile;
 pub mod conductor;
 pub mod engine;
 pub mod model;
 pub mod ports;
+pub mod rehearsal;
 pub mod scheduler;
 pub mod sql;
 pub mod stores;
 pub mod syntax;
+pub mod tasks;

@@ -1,3 +1,7 @@
 //! The program: argv in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    jobrunner::cli::run(std::env::args_os().collect())
+}

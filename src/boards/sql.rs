@@ -178,6 +178,10 @@ const COMPLETE: &str = concat!(
     "COMMIT"
 );
 
+/// `$1` limit.
+const SNAPSHOT: &str = "
+    SELECT job, requires, priority, holder, until FROM postings ORDER BY priority, n LIMIT $1";
+
 #[async_trait]
 impl JobBoard for SqlBoard {
     async fn post(
@@ -276,9 +280,6 @@ impl JobBoard for SqlBoard {
     }
 
     async fn snapshot(&self, limit: usize) -> Result<Vec<Posting>, BoardError> {
-        const SNAPSHOT: &str = "
-            SELECT job, requires, priority, holder, until FROM postings
-            ORDER BY priority, n LIMIT $1";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self.database.read(SNAPSHOT, Args::new().int(limit)).await?;
         rows.iter().map(posting).collect()
@@ -304,4 +305,41 @@ fn posting(row: &Row) -> Result<Posting, BoardError> {
             .maybe_text(3)?
             .map(|holder| (ConductorId(holder), until)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::SystemClock;
+
+    #[tokio::test]
+    async fn no_script_walks_through_the_postings() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/jobs.db", folder.path().display());
+        let board = SqlBoard::open(&url, Arc::new(SystemClock)).await.unwrap();
+        for script in [
+            POST,
+            REQUIREMENTS,
+            CLAIMABLE,
+            CLAIM,
+            RENEW,
+            RELEASE,
+            COMPLETE,
+        ] {
+            let plan = board.database.plan(script).await;
+            assert!(
+                plan.iter()
+                    .any(|line| line.contains("SEARCH") || script == POST)
+            );
+            let walks = plan.iter().any(|line| {
+                let of = ["postings", "p", "q"].map(|name| format!("SCAN {name}"));
+                of.iter()
+                    .any(|scan| line == scan || line.starts_with(&format!("{scan} ")))
+            });
+            assert!(!walks, "{script}\n{plan:#?}");
+        }
+        // This one walks, as far as its limit, and does not sort.
+        let plan = board.database.plan(SNAPSHOT).await;
+        assert_eq!(plan, ["SCAN postings USING INDEX postings_order"]);
+    }
 }

@@ -234,21 +234,15 @@ fn dialect(given: &Given<'_>, found: &mut Found) -> Option<Dialect> {
     };
     let program = first.and_then(node_text)?;
     if program.contains("{{") {
-        let what = "an interpreter that is not known beforehand";
+        let what = "the interpreter must be known beforehand";
         found
             .wrong(Problem::error("template-in-interpreter", node.span, what).help("write it out"));
     }
-    // `interpreter: bash -e` and `interpreter: /usr/bin/env bash` are read as they are meant.
-    let mut words = program.split_whitespace();
-    let mut word = words.next()?;
-    if word.rsplit('/').next() == Some("env") {
-        let rest = match &node.value {
-            NodeValue::List(items) => items.get(1).and_then(node_text),
-            NodeValue::Scalar { .. } | NodeValue::Null | NodeValue::Map(_) => words.next(),
-        };
-        word = rest?;
+    // `[/usr/bin/env, bash]` is bash.
+    match (&node.value, program.rsplit('/').next()) {
+        (NodeValue::List(items), Some("env")) => Dialect::of(items.get(1).and_then(node_text)?),
+        _ => Dialect::of(program),
     }
-    Dialect::of(word)
 }
 
 /// The folder and the environment, among the parameters.
@@ -276,6 +270,3 @@ fn process(
         params.insert("env".to_owned(), Template::Map(env));
     }
 }
-
-#[cfg(test)]
-pub(crate) mod kinds;

@@ -100,10 +100,8 @@ impl Drawing<'_> {
                     .map(|limit| format!("at most {limit} at once")),
             );
             notes.extend(scope.allow_failure.then(|| "may fail".to_owned()));
-            let label = lines(
-                &format!("<b>{}</b>", escape(last_part(&scope.name))),
-                &notes,
-            );
+            let name = format!("<b>{}</b>", escape(last_part(&scope.name)));
+            let label = left(lines(&name, &notes));
             let style = if scope.when.is_some() {
                 "rounded,filled,dashed"
             } else {
@@ -241,6 +239,11 @@ fn lines(first: &str, notes: &[String]) -> String {
         .expect(MEMORY);
     }
     label
+}
+
+/// A label whose lines begin at the left.
+fn left(label: String) -> String {
+    label.replace("<br/>", "<br align=\"left\"/>") + "<br align=\"left\"/>"
 }
 
 /// Text in a label of HTML's kind.

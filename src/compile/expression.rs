@@ -115,6 +115,10 @@ impl Expression {
     ///
     /// # Errors
     /// It does not parse, or asks for a filter or a test that there is not.
+    #[expect(
+        clippy::result_large_err,
+        reason = "made once for a wrong text, and put into a list at once"
+    )]
     pub fn parse(text: &str, span: Span) -> Result<Self, Problem> {
         let text = text.trim();
         let shown = shorten(text);

@@ -7,6 +7,7 @@
 mod bind;
 mod capability;
 mod catalog;
+mod code;
 mod digest;
 mod dot;
 mod expression;
@@ -19,6 +20,7 @@ mod template;
 mod tree;
 mod uses;
 
+pub use code::CODES;
 pub use dot::dot;
 pub use expression::{Expression, ExpressionError, Reference};
 pub use inputs::InputProblem;

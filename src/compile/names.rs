@@ -6,6 +6,8 @@
 mod provide;
 mod resolve;
 mod suggest;
+mod tasks;
+mod unknown;
 
 use std::collections::{HashMap, HashSet};
 

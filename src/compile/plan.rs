@@ -234,6 +234,18 @@ pub enum Input {
     Secret(SecretSource),
 }
 
+impl Reversal {
+    /// Whether it uses what the task `own` itself provides. If that task gave no result, there is nothing to name.
+    #[must_use]
+    pub fn uses_result_of(&self, own: AtomId) -> bool {
+        let own = |origin: &Origin| match origin {
+            Origin::Provided { atom, .. } => *atom == own,
+            Origin::Input | Origin::Secret | Origin::Retry(_) => false,
+        };
+        self.action.needs.iter().any(|binding| own(&binding.origin))
+    }
+}
+
 impl Plan {
     /// The atom of that id.
     #[must_use]

@@ -5,18 +5,11 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::lease::Lease;
-use super::{ConductorError, Shared};
-use crate::compile::{self, Input, Plan};
+use super::{ConductorError, Shared, posted, stalled};
 use crate::engine::{Driven, JobContext, Loss, Orders, Secrets, Stop, Writer, drive};
-use crate::model::{
-    Change, Duration, Epoch, FlowRow, FlowState, JobId, KindSchema, Operator, Phase, Record,
-    Subject, Value, Verb,
-};
-use crate::ports::{
-    Claim, Commit, JobRow, Kinds, Loaded, LogBatch, LogChunk, Notice, Request, StoreError, Stream,
-};
-use crate::scheduler::{Scheduler, evolve_flow};
-use crate::syntax::{self, Severity};
+use crate::model::{Duration, Epoch, FlowRow, JobId, Timestamp, Value};
+use crate::ports::{BoardError, Claim, Loaded, Notice, StoreError};
+use crate::scheduler::Scheduler;
 
 /// So many claims without a commit are bad luck; one more is a job that cannot be run.
 const CLAIMS: u32 = 3;
@@ -109,7 +102,7 @@ impl Job<'_> {
         &self,
         writer: Writer,
         expired: bool,
-        owned_at: crate::model::Timestamp,
+        owned_at: Timestamp,
         stop: Stop,
     ) -> Result<Ended, ConductorError> {
         let shared = self.shared;
@@ -144,7 +137,7 @@ impl Job<'_> {
             let why = format!("it was claimed {CLAIMS} times without any progress");
             return self.stall(why, Some(loaded)).await;
         }
-        let plan = match compiled(&loaded.job, &shared.kinds) {
+        let plan = match posted::compile(&loaded.job, &shared.kinds) {
             Ok(plan) => Arc::new(plan),
             Err(why) => return self.stall(why, Some(loaded)).await,
         };
@@ -207,9 +200,10 @@ impl Job<'_> {
     async fn stall(&self, why: String, loaded: Option<Loaded>) -> Result<Ended, ConductorError> {
         tracing::error!(job = %self.id, why, "the job cannot be run; it is STUCK");
         let shared = self.shared;
+        let who = &shared.settings.id;
         let now = shared.clock.now();
         if let Some(loaded) = loaded.filter(|loaded| !loaded.requests.is_empty()) {
-            let (step, logs) = self.answer(loaded, &why);
+            let (step, logs) = stalled::answer(loaded, who, self.epoch, &why, now);
             let ends = step.flow.as_ref().is_some_and(|flow| flow.state.is_end());
             let flow = step.flow.clone();
             shared.store.commit(&[step], &logs).await?;
@@ -220,62 +214,11 @@ impl Job<'_> {
                 });
             }
         }
-        let who = &shared.settings.id;
         shared
             .store
             .stall(self.id, who, self.epoch, &why, now)
             .await?;
         Ok(Ended::Stalled { why })
-    }
-
-    fn answer(&self, loaded: Loaded, why: &str) -> (Commit, LogBatch) {
-        let now = self.shared.clock.now();
-        let mut logs = LogBatch::default();
-        let mut flow = loaded.job.flow;
-        let mut records = Vec::new();
-        let mut answered = Vec::new();
-        for (number, request) in loaded.requests {
-            answered.push(number);
-            let abandoned = abandon(&request).and_then(|by| {
-                let change = Change::Flow {
-                    state: FlowState::Abandoned,
-                    cause: None,
-                    deadline: None,
-                    abandoned: true,
-                    by: Some(Box::new(by)),
-                };
-                evolve_flow(&mut flow, &change, now).ok().map(|()| change)
-            });
-            match abandoned {
-                Some(change) => records.push(Record {
-                    subject: Subject::Flow,
-                    change,
-                    at: now,
-                }),
-                None => logs.chunks.push(LogChunk {
-                    id: 0,
-                    job: self.id,
-                    task: loaded.job.name.clone(),
-                    attempt: 0,
-                    phase: Phase::Execute,
-                    n: number,
-                    stream: Stream::Note,
-                    at: now,
-                    bytes: format!("a request could not be carried out: {why}\n").into_bytes(),
-                }),
-            }
-        }
-        let step = Commit {
-            job: self.id,
-            owner: self.shared.settings.id.clone(),
-            epoch: self.epoch,
-            seq: loaded.job.seq,
-            flow: (!records.is_empty()).then_some(flow),
-            records,
-            atoms: Vec::new(),
-            answered,
-        };
-        (step, logs)
     }
 
     async fn disown(&self) {
@@ -288,65 +231,6 @@ impl Job<'_> {
             shared.store_outage.failed(&error);
         }
     }
-}
-
-fn abandon(request: &Request) -> Option<Operator> {
-    match request {
-        Request::Decide {
-            verb: Verb::Abandon,
-            by,
-            ..
-        } => Some(by.clone()),
-        Request::Cancel(_) | Request::Suspend(_) | Request::Resume(_) | Request::Decide { .. } => {
-            None
-        }
-    }
-}
-
-/// Compiles a job from what was posted; why it cannot be run, in words.
-fn compiled(job: &JobRow, kinds: &Kinds) -> Result<Plan, String> {
-    let schemas: Vec<&KindSchema> = kinds.schemas().collect();
-    let names: Vec<&str> = schemas.iter().map(|schema| schema.name).collect();
-    let (flow, mut problems) = syntax::parse(&job.bundle, &names);
-    let plan = flow.and_then(|flow| {
-        let (plan, more) = compile::compile(&flow, &schemas);
-        problems.extend(more);
-        plan
-    });
-    let errors = problems.iter().filter(|p| p.severity == Severity::Error);
-    if let Some(first) = errors.clone().next() {
-        let (count, message) = (errors.count(), &first.message);
-        return Err(format!(
-            "it does not compile with this version ({count} errors): {message}"
-        ));
-    }
-    let plan = plan.ok_or_else(|| "it does not compile with this version".to_owned())?;
-    let values = job
-        .inputs
-        .iter()
-        .map(|(name, value)| (name, Input::Value(value.clone())));
-    let secrets = job
-        .secrets
-        .iter()
-        .map(|(name, from)| (name, Input::Secret(from.clone())));
-    let given = values
-        .chain(secrets)
-        .map(|(name, input)| (name.clone(), input));
-    let plan = plan.with_inputs(&given.collect()).map_err(|problems| {
-        let problems = problems.iter().map(ToString::to_string);
-        format!(
-            "its inputs do not fit: {}",
-            problems.collect::<Vec<_>>().join("; ")
-        )
-    })?;
-    if plan.digest != job.digest {
-        let what = "with this version it compiles to another plan than when it was posted";
-        return Err(format!(
-            "{what} ({} instead of {})",
-            plan.digest, job.digest
-        ));
-    }
-    Ok(plan)
 }
 
 /// Feeds the jitter of delays: another one for each claim, so that what failed together is not tried again together.
@@ -376,7 +260,7 @@ async fn post_again(shared: &Shared, id: JobId, ended: &Ended) {
     }
 }
 
-fn off_the_board(done: Result<(), crate::ports::BoardError>) {
+fn off_the_board(done: Result<(), BoardError>) {
     if let Err(error) = done {
         tracing::debug!(%error, "the board did not hear that a job is finished; its lease will end");
     }

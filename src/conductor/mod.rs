@@ -9,7 +9,9 @@ mod inbox;
 mod job;
 mod lease;
 mod outage;
+mod posted;
 mod settings;
+mod stalled;
 mod sweep;
 
 use std::sync::Arc;

@@ -105,3 +105,37 @@ async fn read_source(source: &SecretSource) -> Result<String, String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_is_read_without_its_last_newline() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        for (text, secret) in [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a", "a")] {
+            std::fs::write(&path, text).unwrap();
+            let source = SecretSource::File(path.display().to_string());
+            assert_eq!(read_source(&source).await.unwrap(), secret);
+        }
+        std::fs::write(&path, vec![b'x'; 65 << 10]).unwrap();
+        let source = SecretSource::File(path.display().to_string());
+        assert!(
+            read_source(&source)
+                .await
+                .unwrap_err()
+                .contains("larger than")
+        );
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_names_its_source() {
+        for source in ["env:NO_SUCH_VARIABLE_HERE", "file:/no/such/file"] {
+            let why = read_source(&SecretSource::parse(source).unwrap())
+                .await
+                .unwrap_err();
+            assert!(why.contains(&format!("`{source}`")), "{why}");
+        }
+    }
+}

@@ -22,12 +22,6 @@ impl Args {
         self.add(value)
     }
 
-    /// The next one is a whole number, or null.
-    #[must_use]
-    pub fn maybe_int(self, value: Option<i64>) -> Self {
-        self.add(value)
-    }
-
     /// The next one is text.
     #[must_use]
     pub fn text(self, value: impl Into<String>) -> Self {

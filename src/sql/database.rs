@@ -36,8 +36,8 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the database that `url` names (see [`crate::sql`]), makes it if it is not there (but not its folder),
-    /// and brings its schema up to date.
+    /// Opens the database that `url` names (`sqlite:///path/jobs.db`, `sqlite://relative.db`), makes it if it is not
+    /// there (but not its folder), and brings its schema up to date.
     ///
     /// # Errors
     /// It cannot be opened, or its schema is newer than this program.
@@ -69,12 +69,6 @@ impl Database {
         Ok(database)
     }
 
-    /// The file.
-    #[must_use]
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
-
     /// Runs a script that changes something. It begins and commits its own transaction, if it has more
     /// than one statement. If it fails or its future is dropped, either all of it took place or nothing.
     ///
@@ -103,6 +97,25 @@ impl Database {
     /// It cannot be opened.
     pub async fn writer(&self) -> Result<Lane<'_>, SqlError> {
         self.lane(self.writer.lock().await).await
+    }
+
+    /// How the statements of a script are carried out, for tests that hold them to their indices.
+    #[cfg(test)]
+    pub(crate) async fn plan(&self, script: &str) -> Vec<String> {
+        let mut plan = Vec::new();
+        let mut connection = self.connect().await.expect("a connection");
+        for statement in script.split(';') {
+            let statement = statement.trim();
+            if ["", "BEGIN", "BEGIN IMMEDIATE", "COMMIT"].contains(&statement) {
+                continue;
+            }
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            let rows = sqlx::query(explain).fetch_all(&mut connection).await;
+            for row in rows.expect("a plan") {
+                plan.push(Row(row).text(3).expect("a line of it"));
+            }
+        }
+        plan
     }
 
     async fn lane<'a>(

@@ -120,3 +120,69 @@ pub(super) fn explain_migration(file: &Path, cause: MigrateError) -> SqlError {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sqlx::ConnectOptions;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+
+    use super::*;
+
+    async fn connect(file: &Path) -> SqliteConnection {
+        SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .busy_timeout(Duration::ZERO)
+            .connect()
+            .await
+            .unwrap()
+    }
+
+    async fn failure(connection: &mut SqliteConnection, sql: &'static str) -> sqlx::Error {
+        sqlx::raw_sql(sql).execute(connection).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn each_trouble_has_its_next_action() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("jobs.db");
+        let mut one = connect(&file).await;
+        let mut other = connect(&file).await;
+        sqlx::raw_sql("PRAGMA journal_mode = WAL; CREATE TABLE t (x)")
+            .execute(&mut one)
+            .await
+            .unwrap();
+        let said = |cause| explain(&file, cause).to_string();
+
+        sqlx::raw_sql("BEGIN IMMEDIATE")
+            .execute(&mut one)
+            .await
+            .unwrap();
+        let cause = failure(&mut other, "BEGIN IMMEDIATE").await;
+        assert!(is_busy(&cause));
+        assert!(
+            said(cause).ends_with("is locked by another program: end that program, or try again")
+        );
+        sqlx::raw_sql("ROLLBACK").execute(&mut one).await.unwrap();
+
+        let cause = failure(&mut one, "PRAGMA query_only = 1; INSERT INTO t VALUES (1)").await;
+        assert!(!is_busy(&cause));
+        assert!(said(cause).contains("is read-only: let this user write to it"));
+
+        let cause = failure(
+            &mut other,
+            "PRAGMA max_page_count = 3; INSERT INTO t VALUES (zeroblob(1000000))",
+        )
+        .await;
+        let text = said(cause);
+        assert!(
+            text.starts_with("the disk that holds `") && text.contains("is full: free"),
+            "{text}"
+        );
+
+        let cause = failure(&mut other, "SELECT nonsense").await;
+        assert!(said(cause).contains("does not answer as it should"));
+    }
+}

@@ -64,8 +64,9 @@ impl Schema {
         if found > known {
             return Err(SqlError::Newer { found, known });
         }
+        // `run` would make this future refuse to be `Send`; `run_direct` is what sqlx has against that.
         self.migrator()
-            .run(&mut *transaction)
+            .run_direct(None, &mut *transaction, false)
             .await
             .map_err(|e| explain_migration(file, e))?;
         transaction.commit().await.map_err(|e| explain(file, e))

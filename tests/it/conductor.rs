@@ -277,7 +277,7 @@ async fn a_frozen_conductor_is_taken_over_and_fenced() {
             .unwrap();
         runtime.block_on(frozen.run(Until::Stopped, told))
     });
-    town.journal.wait_for("start a", 1).await;
+    town.journal.wait_for("frozen", 1).await;
     let second = town.start("b", Until::Stopped);
     let before = town.clock.now();
     town.until_state(job, FlowState::Success).await;
@@ -472,7 +472,6 @@ async fn a_request_that_comes_as_the_job_is_given_up_is_not_forgotten() {
 async fn what_only_the_store_knows_is_swept_to_the_board() {
     let mut town = Town::new();
     let at_work = town.start("a", Until::Stopped);
-    town.journal.wait_for("nothing", 0).await;
     let job = town.create(QUICK).await.job;
     town.until_state(job, FlowState::Success).await;
     at_work.stop.in_order();

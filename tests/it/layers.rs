@@ -10,6 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("syntax", &["model"]),
     ("compile", &["model", "syntax"]),
     ("scheduler", &["model", "syntax", "compile"]),
+    ("rehearsal", &["model", "syntax", "compile", "scheduler"]),
     ("ports", &["model"]),
     (
         "engine",
@@ -19,8 +20,9 @@ const LAYERS: &[(&str, &[&str])] = &[
         "conductor",
         &["model", "syntax", "compile", "scheduler", "ports", "engine"],
     ),
-    ("stores", &["model", "ports"]),
-    ("boards", &["model", "ports"]),
+    ("sql", &["model", "ports"]),
+    ("stores", &["model", "ports", "sql"]),
+    ("boards", &["model", "ports", "sql"]),
     ("tasks", &["model", "ports"]),
     (
         "cli",
@@ -29,6 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "syntax",
             "compile",
             "scheduler",
+            "rehearsal",
             "ports",
             "engine",
             "conductor",

@@ -155,6 +155,7 @@ impl Scripted {
         let mut ice = ice.lock().unwrap();
         if *ice == Ice::NotYet {
             *ice = Ice::Frozen;
+            self.journal.note("frozen");
             let frozen = changed.wait_timeout_while(ice, PATIENCE, |ice| *ice == Ice::Frozen);
             drop(frozen);
         }

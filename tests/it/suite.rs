@@ -69,20 +69,22 @@ fn cases(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-#[test]
-fn every_flow_of_the_suite_has_the_problems_that_it_names() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/syntax");
+/// Holds each flow of a folder to the problems that it names; `check` tells whether it can be run.
+fn hold(folder: &str, check: impl Fn(&str) -> (bool, Vec<Problem>)) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/suite")
+        .join(folder);
     let bless = std::env::var_os("BLESS").is_some();
     let mut differences = String::new();
     for path in cases(&folder) {
-        let text = fs::read_to_string(&path).unwrap();
+        let text = fs::read_to_string(&path).expect("a file of the suite can be read");
         let (flow, expected) = halves(&text);
-        let (declaration, problems) = parse(&bundle(flow), &KINDS);
+        let (runs, problems) = check(flow);
         let errors = problems.iter().any(|p| p.severity == Severity::Error);
-        assert!(errors || declaration.is_some(), "{}", path.display());
+        assert!(errors || runs, "{}", path.display());
         let found = rendered(flow, &problems);
         if bless {
-            fs::write(&path, format!("{flow}{found}")).unwrap();
+            fs::write(&path, format!("{flow}{found}")).expect("a file of the suite can be written");
         } else if found != expected {
             let _ = write!(
                 differences,
@@ -92,4 +94,20 @@ fn every_flow_of_the_suite_has_the_problems_that_it_names() {
         }
     }
     assert!(differences.is_empty(), "{differences}");
+}
+
+#[test]
+fn every_flow_of_the_suite_has_the_problems_that_it_names() {
+    hold("syntax", |flow| {
+        let (declaration, problems) = parse(&bundle(flow), &KINDS);
+        (declaration.is_some(), problems)
+    });
+}
+
+#[test]
+fn every_flow_of_the_suite_that_can_be_read_has_the_problems_that_it_names() {
+    hold("compile", |flow| {
+        let (plan, problems) = crate::compile::compiled(flow);
+        (plan.is_some(), problems)
+    });
 }

@@ -152,7 +152,19 @@ impl Reading<'_> {
     fn arguments(&self, node: &Node, found: &mut Found) -> Option<Template> {
         let items = match &node.value {
             NodeValue::List(items) => items.as_slice(),
-            NodeValue::Scalar { .. } => std::slice::from_ref(node),
+            NodeValue::Scalar { text, .. } => {
+                if !text.contains("{{") && text.contains(char::is_whitespace) {
+                    let what = format!(
+                        "`{}` wants a list of arguments, and this is one text",
+                        self.name
+                    );
+                    let words: Vec<_> = text.split_whitespace().collect();
+                    let problem = Problem::error("wrong-shape", node.span, what);
+                    found.wrong(problem.help(format!("write [{}]", words.join(", "))));
+                    return None;
+                }
+                std::slice::from_ref(node)
+            }
             NodeValue::Null | NodeValue::Map(_) => {
                 self.wrong(node.span, "a list of arguments", &node.value, found);
                 return None;

@@ -110,20 +110,11 @@ impl<'a> Names<'a> {
         self.provided[body].insert(&name.value, provider);
     }
 
-    /// Names of groups and of retries must not hide names that can be used inside as well.
+    /// The variable of a retry must not hide a name that can be used inside as well. What a group keeps to itself
+    /// may have the name of something outside: the nearest one is meant.
     fn check_hidden(&mut self) {
         let layout = self.layout;
         let mut problems = Vec::new();
-        for (index, body) in layout.bodies.iter().enumerate() {
-            let around = body.owner.map(|group| layout.members[group].body);
-            for (name, provider) in &self.provided[index] {
-                // What a group hands out has the same name inside and outside of it.
-                if let Some(outer) = self.seen(name, around, |task, _| task == Some(provider.task))
-                {
-                    problems.push(hidden(name, provider.span, outer));
-                }
-            }
-        }
         let own = layout
             .members
             .iter()
@@ -137,7 +128,7 @@ impl<'a> Names<'a> {
             };
             let name = variable.value.as_str();
             let store = self.store.get(name).map(|(_, span)| *span);
-            let outer = self.seen(name, Some(body), |_, span| span == variable.span);
+            let outer = self.seen(name, body, variable.span);
             if let Some(outer) = store.or(outer) {
                 problems.push(hidden(name, variable.span, outer));
             }
@@ -145,23 +136,16 @@ impl<'a> Names<'a> {
         self.problems.append(&mut problems);
     }
 
-    /// Where a name that can be seen in a body is written, from the inside out; those that `skip` tells are passed
-    /// over, by the task that provides it and its place.
-    fn seen(
-        &self,
-        name: &str,
-        body: Option<usize>,
-        skip: impl Fn(Option<usize>, Span) -> bool,
-    ) -> Option<Span> {
-        let mut next = body;
+    /// Where a name that can be seen in a body is written, from the inside out; not the one at `own`.
+    fn seen(&self, name: &str, body: usize, own: Span) -> Option<Span> {
+        let mut next = Some(body);
         while let Some(body) = next {
-            let provider = self.provided[body].get(name);
-            if let Some(provider) = provider.filter(|p| !skip(Some(p.task), p.span)) {
+            if let Some(provider) = self.provided[body].get(name) {
                 return Some(provider.span);
             }
             let body = &self.layout.bodies[body];
             let variable = body.retry.and_then(|retry| retry.variable.as_ref());
-            if let Some(variable) = variable.filter(|v| v.value == name && !skip(None, v.span)) {
+            if let Some(variable) = variable.filter(|v| v.value == name && v.span != own) {
                 return Some(variable.span);
             }
             next = body.owner.map(|group| self.layout.members[group].body);
@@ -171,6 +155,14 @@ impl<'a> Names<'a> {
 
     /// What nothing uses: names of the store, of tasks, of retries.
     pub fn check_unused(&mut self) {
+        // Where something could not be read, it cannot be told what it uses.
+        if self
+            .problems
+            .iter()
+            .any(|problem| UNREAD.contains(&problem.code))
+        {
+            return;
+        }
         let layout = self.layout;
         for (name, _) in &self.flow.store {
             if !self.used_store.contains(name.value.as_str()) {
@@ -209,7 +201,7 @@ impl<'a> Names<'a> {
             {
                 let what = format!("nothing that is retried uses `{}`", variable.value);
                 problems.push(
-                    Problem::error("as-unused", variable.span, what)
+                    Problem::warning("as-unused", variable.span, what)
                         .help("use it in a task of the scope, or leave `as` out"),
                 );
             }
@@ -241,14 +233,26 @@ impl<'a> Names<'a> {
         store.chain(inner)
     }
 
-    /// Who provides a name anywhere in the flow; for messages.
+    /// Who provides a name anywhere in the flow; for messages. It then counts as used.
     pub(super) fn provider_anywhere(&mut self, name: &str) -> Option<Provider> {
         self.suggestions.spend(self.provided.len()).then_some(())?;
-        self.provided
-            .iter()
-            .find_map(|provided| provided.get(name).copied())
+        let mut bodies = self.provided.iter().enumerate();
+        let (body, (&key, &provider)) =
+            bodies.find_map(|(body, provided)| Some((body, provided.get_key_value(name)?)))?;
+        self.used_provided.insert((body, key));
+        Some(provider)
     }
 }
+
+/// Problems of places whose names are not known.
+const UNREAD: [&str; 6] = [
+    "bad-expression",
+    "template-not-closed",
+    "unknown-filter",
+    "unknown-kind",
+    "unknown-parameter",
+    "unknown-test",
+];
 
 fn hidden(name: &str, span: Span, outer: Span) -> Problem {
     let what = format!("`{name}` would hide a name that can be used here already");

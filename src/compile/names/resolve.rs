@@ -6,7 +6,7 @@ use super::{Link, Meaning, Names, Provider, Why};
 use crate::compile::expression::FUNCTIONS;
 use crate::compile::uses::{Spot, Use};
 use crate::compile::{Binding, Origin};
-use crate::model::{SkipDepth, Span, Spanned};
+use crate::model::SkipDepth;
 use crate::syntax::{KindDeclaration, Problem};
 
 /// From where names are looked up.
@@ -23,7 +23,7 @@ pub(crate) enum From {
 }
 
 /// Names that the engine fills in, and their fields.
-const ALWAYS: [(&str, &[&str]); 3] = [
+pub(super) const ALWAYS: [(&str, &[&str]); 3] = [
     ("flow", &["name", "id"]),
     ("task", &["name", "attempt", "key"]),
     ("conductor", &["name"]),
@@ -97,7 +97,7 @@ impl<'a> Names<'a> {
         true
     }
 
-    fn meaning(&mut self, one: &Use, from: From) -> Option<Meaning> {
+    pub(super) fn meaning(&mut self, one: &Use, from: From) -> Option<Meaning> {
         let layout = self.layout;
         let name = one.name.as_str();
         if matches!(one.spot, Spot::Result(_)) {
@@ -322,189 +322,6 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn unknown(&mut self, one: &Use, from: From) {
-        let layout = self.layout;
-        let name = one.name.as_str();
-        let always = || ALWAYS.iter().map(|(name, _)| *name);
-        let problem = |what: String| Problem::error("unknown-name", one.span, what);
-        let plain = problem(format!("nothing is called `{name}` here"));
-        if always().any(|known| known == name) {
-            let problem = problem(format!("`{name}` is not known here, before the task runs"));
-            self.problems
-                .push(problem.help("names of the store and of tasks can be used here"));
-            return;
-        }
-        if let Spot::Result(fields) = one.spot {
-            let known = || fields.iter().copied().chain(["result"]);
-            let help = match self.suggestions.meant(name, known()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!(
-                    "`provides` sees the task's result alone: {}",
-                    known().collect::<Vec<_>>().join(", ")
-                ),
-            };
-            self.problems.push(plain.help(help));
-            return;
-        }
-        if matches!(name, "result" | "failure") {
-            let help = "`result` and `failure` are there in `revert`, `failure` in `retry.on` too";
-            self.problems.push(plain.help(help));
-            return;
-        }
-        let body = match from {
-            From::Inside(member) | From::Before(member) => layout.members[member].body,
-            From::Flow | From::End => 0,
-        };
-        let fields: &[&str] = match one.spot {
-            Spot::Check(fields) => fields,
-            Spot::Value
-            | Spot::Argument
-            | Spot::Url
-            | Spot::Condition(_)
-            | Spot::On
-            | Spot::Result(_)
-            | Spot::Capability => &[],
-        };
-        if let (From::Flow, Some(provider)) = (from, self.provider_anywhere(name)) {
-            let problem = plain
-                .related(provider.span, "provided by a task")
-                .help("only names of the store are known before the first task");
-            self.problems.push(problem);
-            return;
-        }
-        let mut suggestions = std::mem::take(&mut self.suggestions);
-        let visible: Box<dyn Iterator<Item = &str>> = match from {
-            From::Flow => Box::new(self.flow.store.iter().map(|(name, _)| name.value.as_str())),
-            From::Inside(_) | From::Before(_) | From::End => Box::new(self.visible(body)),
-        };
-        let known = visible.chain(fields.iter().copied()).chain(always());
-        let meant = suggestions.meant(name, known).map(str::to_owned);
-        self.suggestions = suggestions;
-        let problem = if let Some(meant) = meant {
-            // It is probably used, under a wrong name.
-            let _ = self.meaning(
-                &Use {
-                    name: meant.clone(),
-                    ..one.clone()
-                },
-                from,
-            );
-            plain.help(format!("did you mean `{meant}`?"))
-        } else if let Some(provider) = self.provider_anywhere(name) {
-            let task = &layout.members[provider.task].path;
-            let group = layout
-                .around(provider.task)
-                .map_or("flow", |group| &layout.members[group].path);
-            plain
-                .related(
-                    provider.span,
-                    format!("`{task}` provides it, inside of `{group}`"),
-                )
-                .help(format!("add `provides: [{name}]` to `{group}`"))
-        } else if self.find_task(name, body).is_some() {
-            plain.help(format!("`{name}` is a task; use a name that it provides"))
-        } else {
-            plain.help("declare it in `store`, or let a task provide it")
-        };
-        self.problems.push(problem);
-    }
-
-    /// The task or group of a name that can be seen in a body, from the inside out, and the body that it stands in.
-    fn find_task(&self, name: &str, body: usize) -> Option<(usize, usize)> {
-        let mut body = body;
-        loop {
-            if let Some(&member) = self.layout.bodies[body].by_name.get(name) {
-                return Some((member, body));
-            }
-            let group = self.layout.bodies[body].owner?;
-            body = self.layout.members[group].body;
-        }
-    }
-
-    /// Looks up what a task or a group `needs`.
-    pub fn needs(&mut self, member: usize, needs: &[Spanned<String>]) {
-        let layout = self.layout;
-        for need in needs {
-            let own = &layout.members[member];
-            let Some((found, body)) = self.find_task(&need.value, own.body) else {
-                let problem = self.unknown_task(member, need);
-                self.problems.push(problem);
-                continue;
-            };
-            let mut to = member;
-            while layout.members[to].body != body {
-                let Some(group) = layout.around(to) else {
-                    break;
-                };
-                to = group;
-            }
-            if to == found {
-                let what = match to == member {
-                    true => format!("`{}` needs itself", own.path),
-                    false => format!("`{}` needs `{}`, which it stands in", own.path, need.value),
-                };
-                let problem = Problem::error("needs-itself", need.span, what);
-                self.problems.push(problem.help("leave it out"));
-                continue;
-            }
-            self.links.push(Link {
-                from: found,
-                to,
-                consumer: member,
-                name: None,
-                span: need.span,
-                why: Why::Needs,
-            });
-        }
-    }
-
-    fn unknown_task(&mut self, member: usize, need: &Spanned<String>) -> Problem {
-        let layout = self.layout;
-        let name = need.value.as_str();
-        let problem = Problem::error(
-            "unknown-task",
-            need.span,
-            format!("there is no task `{name}` here"),
-        );
-        let mut body = Some(layout.members[member].body);
-        let bodies = std::iter::from_fn(|| {
-            let this = body?;
-            body = layout.bodies[this]
-                .owner
-                .map(|group| layout.members[group].body);
-            Some(this)
-        });
-        let tasks = bodies.flat_map(|body| &layout.bodies[body].members);
-        let tasks = tasks.map(|member| layout.members[*member].declaration.name.value.as_str());
-        let mut suggestions = std::mem::take(&mut self.suggestions);
-        let meant = suggestions.meant(name, tasks);
-        let last = name.rsplit('.').next().unwrap_or(name);
-        let inside = suggestions.spend(layout.bodies.len()).then(|| {
-            let mut bodies = layout.bodies.iter();
-            bodies.find(|body| body.owner.is_some() && body.by_name.contains_key(last))
-        });
-        self.suggestions = suggestions;
-        let group = inside.flatten().and_then(|body| body.owner);
-        match (meant, self.provider_anywhere(name), group) {
-            (Some(meant), _, _) => problem.help(format!("did you mean `{meant}`?")),
-            (None, Some(provider), _) => {
-                let task = &layout.members[provider.member].declaration.name.value;
-                problem.help(format!(
-                    "`{name}` is a name that `{task}` provides: write `needs: [{task}]`"
-                ))
-            }
-            (None, None, Some(group)) => {
-                let group = &layout.members[group].declaration.name.value;
-                problem.help(format!(
-                    "`{last}` stands inside of the group `{group}`: write `needs: [{group}]`"
-                ))
-            }
-            (None, None, None) => {
-                problem.help("`needs` names tasks and groups of the same body, or of one around it")
-            }
-        }
-    }
-
     /// What the flow hands out.
     pub fn handed_out(&mut self) -> Vec<Binding> {
         let mut bindings = Vec::new();
@@ -529,18 +346,5 @@ impl<'a> Names<'a> {
             }
         }
         bindings
-    }
-
-    /// One member of a list comes before the next.
-    pub fn in_turn(&mut self, from: usize, to: usize) {
-        let span: Span = self.layout.members[to].declaration.name.span;
-        self.links.push(Link {
-            from,
-            to,
-            consumer: to,
-            name: None,
-            span,
-            why: Why::List,
-        });
     }
 }

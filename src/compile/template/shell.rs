@@ -123,9 +123,18 @@ pub(crate) fn read(source: Source<'_>, dialect: Option<Dialect>, found: &mut Fou
             Decision::NumberWord => ("\"${", "}\"", true),
             Decision::NumberInside => ("${", "}", true),
             Decision::Number => ("(${", "})", true),
-            Decision::Comment => continue,
+            // A script for another interpreter is refused as a whole, above; its names are used all the same.
+            Decision::Comment if dialect.is_some() => continue,
+            Decision::Comment => {
+                source.expression(text, range, Spot::Value, found);
+                continue;
+            }
             Decision::Refused(refusal) => {
-                found.wrong(refused(refusal, text, source, range));
+                // Braces that were never meant as a template, as in `'{{.Names}}'`, are no expression.
+                let place = range.clone();
+                if source.expression(text, range, Spot::Value, found).is_some() {
+                    found.wrong(refused(refusal, text, source, place));
+                }
                 continue;
             }
         };

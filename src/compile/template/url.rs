@@ -35,8 +35,8 @@ pub(crate) fn read(source: Source<'_>, found: &mut Found) -> Template {
             return Template::Literal("".into());
         }
         [Raw::Text(text)] => {
-            if let Err(error) = Type::Url.check(Value::from(text.as_str())) {
-                found.wrong(wrong(error.to_string()));
+            if Type::Url.check(Value::from(text.as_str())).is_err() {
+                found.wrong(wrong(format!("`{text}` is not a URL")));
             }
             return Template::Literal(text.as_str().into());
         }

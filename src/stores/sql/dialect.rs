@@ -63,7 +63,7 @@ macro_rules! write {
              SELECT value ->> 0 FROM json_each($3) WHERE value ->> 2 = 1);
          INSERT INTO logs (job, task, attempt, phase, n, stream, at, bytes)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-             value ->> 6, substr($6, value ->> 7, value ->> 8) FROM json_each($5);
+             value ->> 6, coalesce(substr($6, value ->> 7, value ->> 8), x'') FROM json_each($5);
          DELETE FROM logs WHERE id IN (
              SELECT l.id FROM json_each($7) AS t CROSS JOIN logs AS l
              WHERE l.job = t.value ->> 0 AND l.task = t.value ->> 1 AND l.attempt = t.value ->> 2
@@ -106,7 +106,7 @@ pub(super) const SQLITE: Dialect = Dialect {
         WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id = $1 OR dedup_key = $3)
         RETURNING 'new', id;
         SELECT 'there', id FROM jobs WHERE dedup_key = $3 OR id = $1
-        ORDER BY dedup_key IS NULL LIMIT 1;
+        ORDER BY CASE WHEN dedup_key = $3 THEN 0 ELSE 1 END LIMIT 1;
         COMMIT",
     stall: "
         BEGIN IMMEDIATE;

@@ -5,12 +5,13 @@
 mod commit;
 mod dialect;
 mod read;
+mod statements;
 
 use async_trait::async_trait;
 
 use self::commit::json;
 use self::dialect::Dialect;
-use self::read::{FORM, summary_columns};
+use self::read::FORM;
 use crate::model::{ConductorId, Epoch, JobId, NewJob, Timestamp};
 use crate::ports::{
     Commit, Committed, Created, EventRow, JobSummary, Loaded, LogBatch, LogChunk, LogFilter,
@@ -112,20 +113,15 @@ impl Store for SqlStore {
     }
 
     async fn own(&self, job: JobId, who: &ConductorId) -> Result<Option<Epoch>, StoreError> {
-        const OWN: &str = "
-            UPDATE jobs SET epoch = epoch + 1, owner = $2, claims = claims + 1
-            WHERE id = $1 AND ended = 0
-              AND (state NOT IN ('SUSPENDED', 'STUCK')
-                   OR EXISTS (SELECT 1 FROM requests WHERE job = $1))
-            RETURNING epoch";
         let args = Args::new().text(job.to_string()).text(who.0.as_str());
-        let rows = self.write(OWN, args).await?;
+        let rows = self.write(statements::OWN, args).await?;
         Ok(rows.first().map(|row| row.int(0)).transpose()?.map(Epoch))
     }
 
     async fn claims_without_progress(&self, job: JobId) -> Result<u32, StoreError> {
-        const CLAIMS: &str = "SELECT claims FROM jobs WHERE id = $1";
-        let rows = self.read(CLAIMS, Args::new().text(job.to_string())).await?;
+        let rows = self
+            .read(statements::CLAIMS, Args::new().text(job.to_string()))
+            .await?;
         let claims = rows.first().map_or(Ok(0), |row| row.int(0))?;
         Ok(u32::try_from(claims).unwrap_or(u32::MAX))
     }
@@ -153,14 +149,17 @@ impl Store for SqlStore {
         who: &ConductorId,
         epoch: Epoch,
     ) -> Result<bool, StoreError> {
-        const DISOWN: &str = "
-            UPDATE jobs SET owner = NULL WHERE id = $1 AND owner = $2 AND epoch = $3 RETURNING id";
-        Ok(!self.write(DISOWN, claim(job, who, epoch)).await?.is_empty())
+        Ok(!self
+            .write(statements::DISOWN, claim(job, who, epoch))
+            .await?
+            .is_empty())
     }
 
     async fn owns(&self, job: JobId, who: &ConductorId, epoch: Epoch) -> Result<bool, StoreError> {
-        const OWNS: &str = "SELECT 1 FROM jobs WHERE id = $1 AND owner = $2 AND epoch = $3";
-        Ok(!self.read(OWNS, claim(job, who, epoch)).await?.is_empty())
+        Ok(!self
+            .read(statements::OWNS, claim(job, who, epoch))
+            .await?
+            .is_empty())
     }
 
     async fn load(&self, job: JobId) -> Result<Option<Loaded>, StoreError> {
@@ -182,70 +181,43 @@ impl Store for SqlStore {
         request: &Request,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        const REQUEST: &str = "
-            INSERT INTO requests (job, kind, at, form, body)
-            SELECT id, $2, $3, $4, $5 FROM jobs WHERE id = $1 AND ended = 0
-            RETURNING id";
         let args = Args::new()
             .text(job.to_string())
             .text(kind(request))
             .int(at.0)
             .int(FORM)
             .text(json(request)?);
-        Ok(!self.write(REQUEST, args).await?.is_empty())
+        Ok(!self.write(statements::REQUEST, args).await?.is_empty())
     }
 
     async fn requests(&self, who: &ConductorId) -> Result<Vec<(JobId, i64, Request)>, StoreError> {
-        const REQUESTS: &str = "
-            SELECT r.job, r.id, r.form, r.body FROM requests AS r JOIN jobs AS j ON j.id = r.job
-            WHERE j.owner = $1 ORDER BY r.id";
         let rows = self
-            .read(REQUESTS, Args::new().text(who.0.as_str()))
+            .read(statements::REQUESTS, Args::new().text(who.0.as_str()))
             .await?;
         rows.iter().map(read::request).collect()
     }
 
     async fn jobs(&self, ended: bool, limit: u32) -> Result<Vec<JobSummary>, StoreError> {
-        const ALL: &str = concat!(
-            "SELECT ",
-            summary_columns!(),
-            " FROM jobs AS j ORDER BY j.id DESC LIMIT $1"
-        );
-        const LIVE: &str = concat!(
-            "SELECT ",
-            summary_columns!(),
-            " FROM jobs AS j WHERE j.ended = 0 ORDER BY j.id DESC LIMIT $1"
-        );
-        let script = if ended { ALL } else { LIVE };
+        let script = if ended {
+            statements::ALL
+        } else {
+            statements::LIVE
+        };
         self.summaries(script, Args::new().int(limit.into())).await
     }
 
     async fn find(&self, prefix: &str, limit: u32) -> Result<Vec<JobSummary>, StoreError> {
-        const FIND: &str = concat!(
-            "SELECT ",
-            summary_columns!(),
-            " FROM jobs AS j WHERE j.id >= $1 AND j.id < $2 ORDER BY j.id LIMIT $3"
-        );
         // Every id that begins with the prefix goes on with a digit, a hyphen or a letter below `g`, or ends.
         let args = Args::new()
             .text(prefix)
             .text(format!("{prefix}g"))
             .int(limit.into());
-        self.summaries(FIND, args).await
+        self.summaries(statements::FIND, args).await
     }
 
     async fn ready(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobSummary>, StoreError> {
-        const READY: &str = concat!(
-            "SELECT ",
-            summary_columns!(),
-            " FROM jobs AS j
-            WHERE j.ended = 0 AND j.id > $1 AND j.owner IS NULL
-              AND (j.state NOT IN ('SUSPENDED', 'STUCK')
-                   OR EXISTS (SELECT 1 FROM requests AS r WHERE r.job = j.id))
-            ORDER BY j.id LIMIT $2"
-        );
         let after = after.map(|id| id.to_string()).unwrap_or_default();
-        self.summaries(READY, Args::new().text(after).int(limit.into()))
+        self.summaries(statements::READY, Args::new().text(after).int(limit.into()))
             .await
     }
 
@@ -255,27 +227,21 @@ impl Store for SqlStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<EventRow>, StoreError> {
-        const EVENTS: &str = "
-            SELECT seq, epoch, form, record FROM events
-            WHERE job = $1 AND seq > $2 ORDER BY seq LIMIT $3";
         let args = Args::new()
             .text(job.to_string())
             .int(after)
             .int(limit.into());
-        let rows = self.read(EVENTS, args).await?;
+        let rows = self.read(statements::EVENTS, args).await?;
         rows.iter().map(|row| read::event(row, job)).collect()
     }
 
     async fn logs(&self, filter: &LogFilter) -> Result<Vec<LogChunk>, StoreError> {
-        const LOGS: &str = "
-            SELECT id, task, attempt, phase, n, stream, at, bytes FROM logs
-            WHERE job = $1 AND id > $2 AND ($3 IS NULL OR task = $3) ORDER BY id LIMIT $4";
         let args = Args::new()
             .text(filter.job.to_string())
             .int(filter.after)
             .maybe_text(filter.task.clone())
             .int(filter.limit.into());
-        let rows = self.read(LOGS, args).await?;
+        let rows = self.read(statements::LOGS, args).await?;
         rows.iter()
             .map(|row| read::chunk(row, filter.job))
             .collect()

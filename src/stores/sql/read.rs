@@ -12,20 +12,6 @@ use crate::sql::{Row, SqlError};
 /// The version of all structured text that this program writes. A new one comes with a golden file of the old.
 pub(super) const FORM: i64 = 1;
 
-/// The columns of a job that both a summary and a load read, in the order in which [`summary`] expects them.
-macro_rules! summary_columns {
-    () => {
-        "j.id, j.name, j.state, j.reverting, j.abandoned, j.cause, j.deadline, j.started_at, j.since,
-         j.owner, j.epoch, j.requires, j.priority, j.created_at,
-         CASE WHEN EXISTS (SELECT 1 FROM requests AS r WHERE r.job = j.id AND r.kind = 'cancel')
-             THEN 'cancel'
-             ELSE (SELECT r.kind FROM requests AS r
-                   WHERE r.job = j.id AND r.kind IN ('suspend', 'resume') ORDER BY r.id DESC LIMIT 1)
-         END"
-    };
-}
-pub(super) use summary_columns;
-
 impl From<SqlError> for StoreError {
     fn from(error: SqlError) -> Self {
         match error {

@@ -250,7 +250,7 @@ fn random_scripts_never_run_a_value() {
         failure_persistence: None,
         ..Config::default()
     });
-    let pieces = "(echo |\\{\\{ v \\}\\}|\"|'|`|\\$\\(|\\)|\\$\\{x:-|\\}| |\\n|;|#|\\\\|case a in |a\\)|esac|;;|\\$\\(\\(1\\+|\\)\\)|<<E\\n|E\\n|\\[\\[ | \\]\\]| -eq |\\$|a=|\\(|&&|\\|){1,14}";
+    let pieces = "(echo |echo \\$\\(\\(1\\+\\{\\{ v \\}\\}\\)\\)|\\[\\[ \\{\\{ v \\}\\} -eq 1 \\]\\]|b\\[\\{\\{ v \\}\\}\\]=1|\\{\\{ v \\}\\}|\"|'|`|\\$\\(|\\)|\\$\\{x:-|\\}| |\\n|;|#|\\\\|case a in |a\\)|esac|;;|\\$\\(\\(1\\+|\\)\\)|<<E\\n|E\\n|\\[\\[ | \\]\\]| -eq |\\$|a=|\\(|&&|\\|){1,14}";
     runner
         .run(&pieces, |script| {
             for (shell, dialect) in shells() {
@@ -263,7 +263,7 @@ fn random_scripts_never_run_a_value() {
                     "';touch pwned;'",
                     "\";touch pwned;\"",
                     "\n touch pwned\n",
-                    "x[$(touch pwned)]",
+                    "PATH[$(touch pwned)]",
                 ] {
                     let names = IndexMap::from([("v".to_owned(), Value::from(value))]);
                     let Ok(rendered) = template.render(&names) else {
@@ -338,7 +338,7 @@ fn places_where_a_template_cannot_stand_are_told() {
         ("cat <<EOF\n{{ v }}\n", UNCLEAR),
         ("echo \"`echo {{ v }}`\"", UNCLEAR),
         ("echo `echo \\`echo {{ v }}\\``", UNCLEAR),
-        ("echo ${{{ v }}}", DOLLAR),
+        ("docker ps --format '{{.Names}}'", "bad-expression"),
         ("echo ${x/{{ v }}/y}", UNCLEAR),
         ("echo ${a[{{ v }}]}", UNCLEAR),
         ("echo ${x:{{ v }}}", UNCLEAR),

@@ -1,6 +1,6 @@
 //! Kinds for tests, like those that the program comes with.
 
-use crate::model::{KindSchema, Param, Shape};
+use jobrunner::model::{KindSchema, Param, Shape};
 
 const fn param(name: &'static str, shape: Shape, required: bool) -> Param {
     Param {
@@ -81,4 +81,4 @@ const SLEEP: KindSchema = KindSchema {
 };
 
 /// `shell`, `exec`, `http` and `sleep`.
-pub(crate) const KINDS: [&KindSchema; 4] = [&SHELL, &EXEC, &HTTP, &SLEEP];
+pub const KINDS: [&KindSchema; 4] = [&SHELL, &EXEC, &HTTP, &SLEEP];

@@ -1,0 +1,129 @@
+//! The store and the board that the configuration names, opened. The only place that names concrete ones.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+
+use super::config::Config;
+use super::report::{Error, Exit, Result};
+use crate::boards::sql::SqlBoard;
+use crate::ports::{JobBoard, Store, SystemClock};
+use crate::stores::sql::SqlStore;
+
+/// The store and the board.
+#[derive(Clone)]
+pub struct Backend {
+    /// The truth.
+    pub store: Arc<dyn Store>,
+    /// Who works on what.
+    pub board: Arc<dyn JobBoard>,
+}
+
+impl Backend {
+    /// Opens the store and the board; makes the default file and its folder if they are not there.
+    ///
+    /// # Errors
+    /// A URL makes no sense or names what this build does not have; something cannot be opened.
+    pub async fn open(config: &Config) -> Result<Self> {
+        let store_url = match &config.store {
+            Some(url) => checked(url, "store")?,
+            None => default_url()?,
+        };
+        let board_url = match &config.board {
+            Some(url) => checked(url, "board")?,
+            None => store_url.clone(),
+        };
+        let store = SqlStore::open(&store_url)
+            .await
+            .map_err(|error| at(error.into(), &store_url))?;
+        let board = SqlBoard::open(&board_url, Arc::new(SystemClock))
+            .await
+            .map_err(|error| at(error.into(), &board_url))?;
+        Ok(Self {
+            store: Arc::new(store),
+            board: Arc::new(board),
+        })
+    }
+}
+
+fn at(error: Error, url: &str) -> Error {
+    error.help(format!(
+        "it is at {url}; `--store` and `--board` name others"
+    ))
+}
+
+/// The URL, if this build can open it; a bare path is one of SQLite.
+fn checked(url: &str, what: &str) -> Result<String> {
+    let Some((scheme, _)) = url.split_once(':') else {
+        return Err(Error::input(format!("the {what} `{url}` is not a URL"))
+            .help(format!("write {}", url_of(&absolute(url)))));
+    };
+    match scheme {
+        "sqlite" => Ok(url.to_owned()),
+        "mysql" | "mariadb" | "postgres" | "postgresql" | "redis" | "rediss" => {
+            Err(Error::input(format!(
+                "the {what} `{}`: this build knows only sqlite",
+                without_password(url)
+            ))
+            .help("write sqlite:///path/jobs.db"))
+        }
+        other => Err(Error::input(format!(
+            "the {what} `{}`: `{other}` is not known",
+            without_password(url)
+        ))
+        .help("write sqlite:///path/jobs.db")),
+    }
+}
+
+fn absolute(path: &str) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
+}
+
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rfind('@')) {
+        (Some((scheme, _)), Some(at)) => format!("{scheme}://…{}", &url[at..]),
+        _ => url.to_owned(),
+    }
+}
+
+fn default_url() -> Result<String> {
+    let folder = dirs::data_dir()
+        .ok_or_else(|| {
+            Error::input(
+                "there is no folder for the user's data: neither HOME nor XDG_DATA_HOME is set",
+            )
+            .help("say where jobs are kept: --store sqlite:///path/jobs.db")
+        })?
+        .join("jobrunner");
+    create(&folder)?;
+    Ok(url_of(&folder.join("jobs.db")))
+}
+
+/// The URL of a file: what would end the path in a URL is percent-encoded.
+fn url_of(file: &Path) -> String {
+    const ENDS: AsciiSet = CONTROLS.add(b'%').add(b'?').add(b'#');
+    format!(
+        "sqlite://{}",
+        percent_encode(file.as_os_str().as_bytes(), &ENDS)
+    )
+}
+
+/// Inputs and output of jobs are nobody else's business: the folder is the user's alone.
+fn create(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
+    made.map_err(|error| {
+        Error::said(
+            Exit::Unreachable,
+            format!("the folder `{}` cannot be made", folder.display()),
+        )
+        .because(&error)
+        .help("say where jobs are kept instead: --store sqlite:///path/jobs.db")
+    })
+}

@@ -1,0 +1,111 @@
+//! From a flow's name to its plan: read, parse, compile; or all that is wrong with it.
+
+use std::sync::Arc;
+
+use super::GUARD;
+use super::diagnostics::has_errors;
+use super::flows::Flows;
+use super::report::{Error, Exit, Result};
+use crate::compile::{self, Input, Plan};
+use crate::model::{Bundle, ConductorId};
+use crate::ports::{JobRow, Kinds, SystemClock};
+use crate::syntax::{self, FlowDeclaration, Problem};
+use crate::tasks;
+
+/// A flow that compiles.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its text.
+    pub bundle: Bundle,
+    /// What it declares.
+    pub declaration: FlowDeclaration,
+    /// What is to be done, without values for its store.
+    pub plan: Plan,
+    /// What is wrong with it, although it can be run.
+    pub warnings: Vec<Problem>,
+}
+
+/// The kinds that this program knows, for a conductor of that id. Nothing is started before the first call.
+#[must_use]
+pub fn kinds(conductor: &ConductorId) -> Kinds {
+    // The program itself, also if it has been replaced or moved since it was started.
+    let program = std::env::current_exe().unwrap_or_else(|_| "jobrunner".into());
+    let guard = vec![program.into_os_string(), GUARD.into()];
+    tasks::builtin(tasks::Settings::new(
+        conductor.0.clone(),
+        guard,
+        Arc::new(SystemClock),
+    ))
+}
+
+impl Source {
+    /// Reads and compiles a flow.
+    ///
+    /// # Errors
+    /// There is no such flow, or all that is wrong with it.
+    pub fn open(flows: &Flows, name: &str) -> Result<Self> {
+        Self::compile(flows.open(name)?)
+    }
+
+    /// Compiles a flow.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn compile(bundle: Bundle) -> Result<Self> {
+        match check(&bundle) {
+            (Some((declaration, plan)), warnings) => Ok(Self {
+                bundle,
+                declaration,
+                plan,
+                warnings,
+            }),
+            (None, problems) => Err(Error::Flow { bundle, problems }),
+        }
+    }
+}
+
+/// All that is wrong with a flow, and what it comes to if it can be run.
+#[must_use]
+pub fn check(bundle: &Bundle) -> (Option<(FlowDeclaration, Plan)>, Vec<Problem>) {
+    let kinds = kinds(&ConductorId(String::new()));
+    let schemas: Vec<_> = kinds.schemas().collect();
+    let names: Vec<&str> = schemas.iter().map(|schema| schema.name).collect();
+    let (declaration, mut problems) = syntax::parse(bundle, &names);
+    let plan = declaration.and_then(|declaration| {
+        let (plan, more) = compile::compile(&declaration, &schemas);
+        problems.extend(more);
+        plan.map(|plan| (declaration, plan))
+    });
+    let problems = syntax::arrange(problems);
+    (plan.filter(|_| !has_errors(&problems)), problems)
+}
+
+/// The plan of a job, compiled from what was stored with it.
+///
+/// # Errors
+/// This program does not understand what another version of it has posted.
+pub fn plan_of(job: &JobRow) -> Result<Arc<Plan>> {
+    let values = job
+        .inputs
+        .iter()
+        .map(|(name, value)| (name.clone(), Input::Value(value.clone())));
+    let secrets = job
+        .secrets
+        .iter()
+        .map(|(name, source)| (name.clone(), Input::Secret(source.clone())));
+    let given = values.chain(secrets).collect();
+    check(&job.bundle)
+        .0
+        .and_then(|(_, plan)| plan.with_inputs(&given).ok())
+        .map(Arc::new)
+        .ok_or_else(|| {
+            Error::said(
+                Exit::Stuck,
+                format!(
+                    "the flow `{}` of this job does not compile with this version",
+                    job.name
+                ),
+            )
+            .help("use the version of jobrunner that posted it")
+        })
+}

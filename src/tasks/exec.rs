@@ -1,0 +1,88 @@
+//! The kind `exec`: a program with its arguments, no shell between.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use super::params::{self, Fields};
+use super::process::{Processes, Program};
+use crate::model::{Failure, KindSchema, Param, Shape, Value};
+use crate::ports::{Call, Outcome, TaskKind};
+
+/// The fields of a process's result.
+pub const RESULT: &[&str] = &["stdout", "exit_code", "truncated", "json"];
+
+/// The parameter that asks for JSON.
+pub const JSON: Param = Param {
+    name: "json",
+    shape: Shape::Bool,
+    required: false,
+    about: "read standard output as JSON: the result's `json`",
+};
+
+const SCHEMA: KindSchema = KindSchema {
+    name: "exec",
+    about: "runs a program, without a shell",
+    params: &[
+        Param {
+            name: "argv",
+            shape: Shape::Argv,
+            required: true,
+            about: "the program and its arguments",
+        },
+        JSON,
+    ],
+    shorthand: Some("argv"),
+    process: true,
+    result: RESULT,
+    whole: Some("stdout"),
+    waits: false,
+};
+
+#[derive(Deserialize)]
+struct Params {
+    argv: Vec<Value>,
+    #[serde(default)]
+    json: bool,
+    #[serde(default)]
+    env: Fields,
+    dir: Option<PathBuf>,
+}
+
+/// The kind `exec`.
+#[derive(Debug)]
+pub struct Exec(Arc<Processes>);
+
+impl Exec {
+    /// Runs its programs with these.
+    #[must_use]
+    pub fn new(processes: Arc<Processes>) -> Self {
+        Self(processes)
+    }
+}
+
+#[async_trait]
+impl TaskKind for Exec {
+    fn schema(&self) -> &KindSchema {
+        &SCHEMA
+    }
+
+    async fn execute(&self, call: Call) -> Result<Value, Failure> {
+        let spec: Params = params::read(&call)?;
+        let argv = spec.argv.iter().map(|value| params::text("argv", value));
+        let program = Program {
+            argv: argv.collect::<Result<_, _>>()?,
+            env: params::pairs(&spec.env)?,
+            dir: spec.dir,
+        };
+        self.0.end_interrupted(&call).await;
+        self.0.run(&call, program, spec.json).await
+    }
+
+    async fn revert(&self, call: Call, _: Outcome) -> Result<(), Failure> {
+        self.0.end_interrupted(&call).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,238 @@
+//! What is posted, and who gets it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jobrunner::model::Priority;
+use jobrunner::ports::{Clock, Notice, Posting};
+
+use super::{Kind, TTL, claim, contract, expired, fresh, notice, posted, who};
+
+contract!(
+    a_posted_job_is_claimed_once,
+    posting_again_changes_nothing,
+    the_higher_priority_is_claimed_first_then_the_earlier,
+    a_conductor_claims_only_what_it_is_able_to_do,
+    requirements_are_those_of_ready_jobs,
+    no_job_is_claimed_twice_however_many_race,
+    a_released_job_is_ready_in_its_old_place,
+    a_completed_job_is_gone,
+    only_the_holder_releases_and_completes,
+    a_reserved_post_is_leased_from_the_start,
+    a_snapshot_shows_the_first_to_be_claimed_first,
+);
+
+async fn a_posted_job_is_claimed_once(kind: Kind) {
+    let (boards, _) = kind.with_test_clock().await;
+    assert_eq!(claim(&boards.a, "x").await, None);
+    let job = posted(&boards.a, 1).await;
+    assert_eq!(claim(&boards.b, "x").await, fresh(job));
+    assert_eq!(claim(&boards.a, "x").await, None);
+    assert_eq!(claim(&boards.a, "y").await, None);
+}
+
+async fn posting_again_changes_nothing(kind: Kind) {
+    let (boards, _) = kind.with_test_clock().await;
+    let first = notice(1);
+    boards.a.post(&first, None).await.unwrap();
+    let again = Notice {
+        priority: Priority::VeryHigh,
+        requires: "[\"gpu\"]".into(),
+        ..first.clone()
+    };
+    boards.b.post(&again, Some((&who("x"), TTL))).await.unwrap();
+    let unleased = Posting {
+        notice: first.clone(),
+        lease: None,
+    };
+    assert_eq!(boards.a.snapshot(10).await.unwrap(), [unleased]);
+    assert_eq!(claim(&boards.a, "y").await, fresh(first.job));
+    boards.b.post(&first, None).await.unwrap();
+    assert_eq!(claim(&boards.b, "x").await, None, "it stays claimed");
+}
+
+async fn the_higher_priority_is_claimed_first_then_the_earlier(kind: Kind) {
+    let (boards, _) = kind.with_test_clock().await;
+    let mut expected = Vec::new();
+    // Ids that fall, so that they cannot be what the order comes from.
+    for (n, priority) in (0..10).zip(Priority::ALL.into_iter().rev().cycle()) {
+        let notice = Notice {
+            priority,
+            ..notice(100 - n)
+        };
+        boards.a.post(&notice, None).await.unwrap();
+        expected.push((priority, n, notice.job));
+    }
+    expected.sort_unstable();
+    for (_, _, job) in expected {
+        assert_eq!(claim(&boards.b, "x").await, fresh(job));
+    }
+    assert_eq!(claim(&boards.b, "x").await, None);
+}
+
+async fn a_conductor_claims_only_what_it_is_able_to_do(kind: Kind) {
+    let (boards, _) = kind.with_test_clock().await;
+    let posting = |n, requires: &str, priority| Notice {
+        requires: requires.to_owned(),
+        priority,
+        ..notice(n)
+    };
+    let gpu = posting(1, "[\"gpu\"]", Priority::Normal);
+    let arm = posting(2, "[\"arm\"]", Priority::High);
+    let plain = posting(3, "[]", Priority::Low);
+    for notice in [&gpu, &arm, &plain] {
+        boards.a.post(notice, None).await.unwrap();
+    }
+    let claim = async |able: &[&str]| {
+        let able: Vec<_> = able.iter().map(|&text| text.to_owned()).collect();
+        boards.b.claim(&who("x"), &able, TTL).await.unwrap()
+    };
+    assert_eq!(claim(&[]).await, None);
+    assert_eq!(claim(&["[\"tpu\"]"]).await, None);
+    assert_eq!(claim(&["[]", "[\"gpu\"]"]).await, fresh(gpu.job));
+    assert_eq!(claim(&["[]", "[\"gpu\"]"]).await, fresh(plain.job));
+    assert_eq!(claim(&["[]", "[\"gpu\"]"]).await, None);
+    assert_eq!(claim(&["[\"arm\"]", "[\"arm\"]"]).await, fresh(arm.job));
+}
+
+async fn requirements_are_those_of_ready_jobs(kind: Kind) {
+    let (boards, clock) = kind.with_test_clock().await;
+    let requirements = async || {
+        let found = boards.b.requirements().await.unwrap();
+        let distinct: BTreeSet<_> = found.iter().cloned().collect();
+        assert_eq!(distinct.len(), found.len(), "each once");
+        distinct.into_iter().collect::<Vec<_>>()
+    };
+    assert!(requirements().await.is_empty());
+    for (n, requires) in (0..).zip(["[]", "[\"b\"]", "[]", "[\"a\"]", "[\"b\"]"]) {
+        let notice = Notice {
+            requires: requires.to_owned(),
+            ..notice(n)
+        };
+        boards.a.post(&notice, None).await.unwrap();
+    }
+    assert_eq!(requirements().await, ["[\"a\"]", "[\"b\"]", "[]"]);
+    let able = ["[\"a\"]".to_owned()];
+    boards
+        .a
+        .claim(&who("x"), &able, TTL)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(requirements().await, ["[\"b\"]", "[]"]);
+    clock.advance(TTL);
+    assert_eq!(requirements().await, ["[\"a\"]", "[\"b\"]", "[]"]);
+}
+
+async fn no_job_is_claimed_twice_however_many_race(kind: Kind) {
+    let (boards, _) = kind.with_test_clock().await;
+    let mut jobs = BTreeSet::new();
+    for n in 0..40 {
+        jobs.insert(posted(&boards.a, n).await);
+    }
+    let claimers = (0..8).map(|n| {
+        let board = Arc::clone(if n % 2 == 0 { &boards.a } else { &boards.b });
+        tokio::spawn(async move {
+            let mut mine = Vec::new();
+            while let Some(found) = claim(&board, &format!("x{n}")).await {
+                mine.push(found.job);
+            }
+            mine
+        })
+    });
+    let mut claimed = Vec::new();
+    for claimer in claimers.collect::<Vec<_>>() {
+        claimed.extend(claimer.await.unwrap());
+    }
+    assert_eq!(claimed.len(), 40);
+    assert_eq!(claimed.into_iter().collect::<BTreeSet<_>>(), jobs);
+}
+
+async fn a_released_job_is_ready_in_its_old_place(kind: Kind) {
+    let (boards, _) = kind.with_test_clock().await;
+    let jobs = [posted(&boards.a, 1).await, posted(&boards.a, 2).await];
+    assert_eq!(claim(&boards.a, "x").await, fresh(jobs[0]));
+    assert!(boards.b.release(&who("x"), jobs[0]).await.unwrap());
+    assert!(!boards.b.release(&who("x"), jobs[0]).await.unwrap());
+    assert_eq!(claim(&boards.b, "y").await, fresh(jobs[0]));
+    assert_eq!(claim(&boards.b, "y").await, fresh(jobs[1]));
+}
+
+async fn a_completed_job_is_gone(kind: Kind) {
+    let (boards, clock) = kind.with_test_clock().await;
+    let job = posted(&boards.a, 1).await;
+    assert_eq!(claim(&boards.a, "x").await, fresh(job));
+    assert!(boards.a.complete(&who("x"), job).await.unwrap());
+    assert!(!boards.a.complete(&who("x"), job).await.unwrap());
+    clock.advance(TTL * 2);
+    assert_eq!(claim(&boards.b, "y").await, None);
+    assert!(boards.b.snapshot(10).await.unwrap().is_empty());
+    assert!(boards.b.requirements().await.unwrap().is_empty());
+}
+
+async fn only_the_holder_releases_and_completes(kind: Kind) {
+    let (boards, _) = kind.with_test_clock().await;
+    let job = posted(&boards.a, 1).await;
+    for nobody in [&boards.a, &boards.b] {
+        assert!(!nobody.release(&who("x"), job).await.unwrap());
+        assert!(!nobody.complete(&who("x"), job).await.unwrap());
+    }
+    assert_eq!(claim(&boards.a, "x").await, fresh(job));
+    assert!(!boards.b.release(&who("y"), job).await.unwrap());
+    assert!(!boards.b.complete(&who("y"), job).await.unwrap());
+    assert!(!boards.b.complete(&who("x"), notice(9).job).await.unwrap());
+    assert!(boards.a.complete(&who("x"), job).await.unwrap());
+}
+
+async fn a_reserved_post_is_leased_from_the_start(kind: Kind) {
+    let (boards, clock) = kind.with_test_clock().await;
+    let (first, second) = (notice(1), notice(2));
+    for notice in [&first, &second] {
+        boards.a.post(notice, Some((&who("x"), TTL))).await.unwrap();
+    }
+    assert!(boards.b.requirements().await.unwrap().is_empty());
+    assert_eq!(claim(&boards.b, "y").await, None);
+    assert_eq!(boards.a.renew(&who("x"), TTL).await.unwrap().len(), 2);
+    assert!(boards.a.release(&who("x"), first.job).await.unwrap());
+    assert_eq!(claim(&boards.b, "y").await, fresh(first.job));
+    clock.advance(TTL);
+    assert_eq!(claim(&boards.b, "z").await, expired(first.job));
+    assert_eq!(claim(&boards.b, "z").await, expired(second.job));
+}
+
+async fn a_snapshot_shows_the_first_to_be_claimed_first(kind: Kind) {
+    let (boards, clock) = kind.with_test_clock().await;
+    let mut notices = Vec::new();
+    for (n, priority) in [Priority::Low, Priority::High, Priority::Low]
+        .into_iter()
+        .enumerate()
+    {
+        let notice = Notice {
+            priority,
+            requires: format!("[\"{n}\"]"),
+            ..notice(n as u64)
+        };
+        boards.a.post(&notice, None).await.unwrap();
+        notices.push(notice);
+    }
+    let able = ["[\"0\"]".to_owned()];
+    boards
+        .a
+        .claim(&who("x"), &able, TTL)
+        .await
+        .unwrap()
+        .unwrap();
+    let until = clock.now().plus(TTL);
+    let posting = |n: usize, lease| Posting {
+        notice: notices[n].clone(),
+        lease,
+    };
+    let expected = [
+        posting(1, None),
+        posting(0, Some((who("x"), until))),
+        posting(2, None),
+    ];
+    assert_eq!(boards.b.snapshot(10).await.unwrap(), expected);
+    assert_eq!(boards.b.snapshot(2).await.unwrap(), expected[..2]);
+    assert!(boards.b.snapshot(0).await.unwrap().is_empty());
+}

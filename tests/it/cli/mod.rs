@@ -1,0 +1,9 @@
+//! The command line, as people and scripts meet it: the real binary, in a home of its own.
+
+mod bad_input;
+mod help;
+mod home;
+mod jobs;
+mod running;
+
+pub use home::Home;
