@@ -103,7 +103,9 @@ async fn other_interpreters_run_scripts_too() {
             "a=(6 7); echo $((a[0] * a[1]))",
         ),
         // Not known to take a script as an argument: it gets a file.
-        (json!(["env", "python3"]), "print(6 * 7)"),
+        (json!(["nice", "python3"]), "print(6 * 7)"),
+        (json!(["bash -u"]), "a=(6 7); echo $((a[0] * a[1]))"),
+        (json!("/usr/bin/env python3"), "print(6 * 7)"),
     ];
     for (interpreter, script) in cases {
         let mut spec = shell(script);
@@ -139,7 +141,11 @@ async fn a_flood_of_output_is_passed_on_and_only_its_beginning_kept() {
     let (call, log) = call(json!({"argv": ["head", "-c", size.to_string(), "/dev/zero"]}));
     let result = conductor.execute("exec", call).await.unwrap();
     assert_eq!(result["truncated"], true);
-    assert_eq!(result["stdout"].as_str().unwrap().len(), 1024 * 1024);
+    assert!(result["stdout"].as_str().unwrap().len() > 100_000);
+    assert!(
+        result.to_string().len() <= 1024 * 1024,
+        "it would be too large to be stored"
+    );
     assert_eq!(log.bytes(), size);
 }
 
