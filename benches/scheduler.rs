@@ -50,6 +50,7 @@ fn task(name: String) -> Atom {
             execute: Action {
                 kind: "sleep".to_owned(),
                 params: Template::Literal(Value::Null),
+                check: None,
                 needs: Vec::new(),
             },
             revert: None,
@@ -128,6 +129,7 @@ fn layered(layers: usize, width: usize) -> Plan {
         secrets: IndexMap::new(),
         provides: Vec::new(),
         timeout: None,
+        requirements: Vec::new(),
         capabilities: Vec::new(),
         priority: Priority::Normal,
         digest: Digest(String::new()),

@@ -4,9 +4,13 @@
 //! commands are carried out. The modules below stand in the order of their layers: each imports only
 //! what stands above it.
 
+pub mod boards;
 pub mod compile;
+pub mod conductor;
 pub mod engine;
 pub mod model;
 pub mod ports;
 pub mod scheduler;
+pub mod sql;
+pub mod stores;
 pub mod syntax;

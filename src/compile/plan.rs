@@ -34,12 +34,23 @@ pub struct Plan {
     pub provides: Vec<Binding>,
     /// How long the whole flow may take.
     pub timeout: Option<Duration>,
-    /// What a conductor must be able to do: a list of `name` or `{name: argument}`, arguments rendered.
+    /// What a conductor must be able to do, as the flow asks for it.
+    pub requirements: Vec<Requirement>,
+    /// The same as a list of `name` or `{name: argument}`, arguments rendered; empty before the inputs are given.
     pub capabilities: Vec<Value>,
     /// The job's priority on the board.
     pub priority: Priority,
-    /// Tells this plan from any other.
+    /// Tells this plan from any other; empty before the inputs are given.
     pub digest: Digest,
+}
+
+/// Something that a conductor must be able to do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Requirement {
+    /// Its name.
+    pub name: String,
+    /// Its argument, which needs names of the store alone.
+    pub argument: Option<Template>,
 }
 
 /// What a node of the graph is.
@@ -105,6 +116,8 @@ pub struct Action {
     pub kind: String,
     /// Its parameters: a mapping; `env` and `dir` are in it for kinds that run processes.
     pub params: Template,
+    /// What must hold of its result: an expression over it.
+    pub check: Option<Expression>,
     /// The names that the parameters and expressions need.
     pub needs: Vec<Binding>,
 }

@@ -1,4 +1,23 @@
 //! The engine: drives one flow. Commits what the scheduler decides, then carries it out, then waits.
+//!
+//! A scheduler and what people ask for enter; commits, calls of task kinds and a verdict leave. It never decides
+//! what a flow does next, never carries out what is not committed, and never leaves a task behind when it returns.
+
+mod attempt;
+mod context;
+mod driver;
+mod log;
+mod mask;
+mod names;
+mod secret;
+mod stop;
+mod writer;
+
+pub use context::JobContext;
+pub use driver::{Driven, Loss, Orders, drive};
+pub use secret::Secrets;
+pub use stop::Stop;
+pub use writer::{WriteError, Writer};
 
 use crate::model::{JobId, Record};
 use crate::ports::LogChunk;

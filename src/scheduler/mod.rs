@@ -354,8 +354,13 @@ impl Scheduler {
 
     /// Records a change of the flow and folds it in.
     fn apply_flow(&mut self, step: &mut Step, change: Change, now: Timestamp) {
+        let could_start = self.may_start();
         evolve_flow(&mut self.flow, &change, now)
             .expect("the scheduler decides legal transitions only");
+        if !could_start && self.may_start() {
+            // What came to its end while nothing might start goes on now.
+            self.stirred.extend(self.unwinding.keys());
+        }
         step.records.push(Record {
             subject: Subject::Flow,
             change,

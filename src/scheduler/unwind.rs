@@ -154,7 +154,8 @@ impl Scheduler {
         }
     }
 
-    /// Counts what stands behind what in a scope, and lines up what has nothing behind it.
+    /// Counts what stands behind what in a scope, and lines up what has nothing behind it. Gates and what was skipped
+    /// hold nothing themselves, but pass on what stands behind them.
     fn begin_reverts(&mut self, scope: ScopeId) {
         let Some(purpose) = self.purpose(scope) else {
             return;
@@ -181,7 +182,7 @@ impl Scheduler {
                         *behind = Behind { stamp, standing: 0 };
                     }
                     behind.standing += 1;
-                    if behind.standing == 1 && is_gate(&self.plan, before) {
+                    if behind.standing == 1 && !is_standing(&self.rows[before.index()]) {
                         risen.push(before);
                     }
                 }
@@ -237,10 +238,10 @@ impl Scheduler {
                 if behind.standing > 0 {
                     continue;
                 }
-                if is_gate(&self.plan, before) {
-                    fallen.push(before);
-                } else if is_standing(&self.rows[before.index()]) {
+                if is_standing(&self.rows[before.index()]) {
                     self.line_up(before, stamp);
+                } else {
+                    fallen.push(before);
                 }
             }
         }

@@ -89,6 +89,32 @@ pub struct TaskDeclaration {
     pub max_parallel: Option<Spanned<u32>>,
 }
 
+impl TaskDeclaration {
+    /// A task that says nothing but what it is.
+    #[must_use]
+    pub fn new(name: Spanned<String>, kind: KindDeclaration) -> Self {
+        Self {
+            name,
+            kind,
+            about: None,
+            needs: Vec::new(),
+            provides: ProvidesDeclaration::Nothing,
+            revert: None,
+            retry: None,
+            when: None,
+            skips: None,
+            timeout: None,
+            if_interrupted: None,
+            allow_failure: false,
+            stop_on_unwind: false,
+            dir: None,
+            env: Vec::new(),
+            priority: None,
+            max_parallel: None,
+        }
+    }
+}
+
 /// What a task is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KindDeclaration {

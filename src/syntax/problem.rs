@@ -106,6 +106,12 @@ impl Problems {
         self.kept.len() >= Self::MAX_KEPT
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.kept.len() + self.uncounted
+    }
+
     /// In the order of their places, each once, at most [`MAX_PROBLEMS`] and one that says how many more there are.
     #[must_use]
     pub fn into_arranged(self) -> Vec<Problem> {

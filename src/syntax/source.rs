@@ -12,28 +12,30 @@ pub const MAX_SOURCE_BYTES: usize = 32 << 20;
 /// # Errors
 /// It is too large, is not UTF-8, or holds control characters. The problem names lines and columns itself; its span
 /// says nothing, since there is no text to show.
-pub fn read_source(path: impl Into<String>, bytes: &[u8]) -> Result<SourceFile, Problem> {
+pub fn read_source(path: impl Into<String>, bytes: &[u8]) -> Result<SourceFile, Box<Problem>> {
     let path = path.into();
     if bytes.len() > MAX_SOURCE_BYTES {
-        return Err(too_large(&path));
+        return Err(too_large(&path).into());
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(whole(
             code::NOT_UTF8,
             format!("`{}` is UTF-16, not UTF-8", shown(&path)),
         )
-        .help("save it as UTF-8"));
+        .help("save it as UTF-8")
+        .into());
     }
     if bytes.contains(&0) {
         return Err(whole(
             code::BINARY,
             format!("`{}` is a binary file, not text", shown(&path)),
         )
-        .help("a flow is a text file: NAME.flow.yaml"));
+        .help("a flow is a text file: NAME.flow.yaml")
+        .into());
     }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
-        Err(error) => return Err(not_utf8(&path, bytes, error.valid_up_to())),
+        Err(error) => return Err(not_utf8(&path, bytes, error.valid_up_to()).into()),
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if let Some((at, character)) = text.char_indices().find(|(_, c)| is_forbidden(*c)) {
@@ -48,7 +50,8 @@ pub fn read_source(path: impl Into<String>, bytes: &[u8]) -> Result<SourceFile, 
                 place.column
             ),
         )
-        .help("leave it out, or write it as an escape such as \"\\e\" in double quotes"));
+        .help("leave it out, or write it as an escape such as \"\\e\" in double quotes")
+        .into());
     }
     Ok(SourceFile {
         path,

@@ -11,7 +11,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("compile", &["model", "syntax"]),
     ("scheduler", &["model", "syntax", "compile"]),
     ("ports", &["model"]),
-    ("engine", &["model", "syntax", "compile", "scheduler", "ports"]),
+    (
+        "engine",
+        &["model", "syntax", "compile", "scheduler", "ports"],
+    ),
     (
         "conductor",
         &["model", "syntax", "compile", "scheduler", "ports", "engine"],
@@ -22,8 +25,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "model", "syntax", "compile", "scheduler", "ports", "engine", "conductor", "stores",
-            "boards", "tasks",
+            "model",
+            "syntax",
+            "compile",
+            "scheduler",
+            "ports",
+            "engine",
+            "conductor",
+            "stores",
+            "boards",
+            "tasks",
         ],
     ),
 ];

@@ -23,7 +23,7 @@ pub const PROBE: KindSchema = KindSchema {
     }],
     shorthand: Some("with"),
     process: false,
-    result: &[],
+    result: &["value"],
     whole: None,
     waits: false,
 };
@@ -63,11 +63,6 @@ pub fn try_plan(text: &str, inputs: &[(&str, Value)]) -> Result<Arc<Plan>, Vec<S
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
-/// Compiles a flow of probes that must compile.
-pub fn plan(text: &str) -> Arc<Plan> {
-    try_plan(text, &[]).unwrap_or_else(|errors| panic!("{text}\n{errors:#?}"))
-}
-
 /// How the sides of a task end, by its name's last part.
 #[derive(Debug, Clone, Default)]
 pub struct Behaviour {
@@ -81,6 +76,8 @@ pub struct Behaviour {
     pub result: Value,
     /// Its result is the sum of these inputs.
     pub sum: Vec<String>,
+    /// It ends after everything that ends at once.
+    pub slow: bool,
 }
 
 /// What a side was given.
@@ -103,6 +100,8 @@ pub struct Player {
     pub running: VecDeque<Command>,
     pub records: Vec<Record>,
     pub given: Vec<Given>,
+    /// The states that the checkpoint held.
+    before: BTreeMap<String, &'static str>,
     suspend_on: Option<(String, String)>,
 }
 
@@ -112,6 +111,16 @@ pub fn last_part(name: &str) -> &str {
 
 impl Player {
     pub fn new(plan: &Arc<Plan>, checkpoint: Checkpoint) -> Self {
+        let before = checkpoint
+            .atoms
+            .iter()
+            .map(|(id, row)| {
+                (
+                    last_part(&plan.atom(*id).name).to_owned(),
+                    row.state.as_str(),
+                )
+            })
+            .collect();
         let scheduler = Scheduler::new(plan.clone(), checkpoint, 7).expect("the checkpoint fits");
         Self {
             plan: plan.clone(),
@@ -121,26 +130,12 @@ impl Player {
             running: VecDeque::new(),
             records: Vec::new(),
             given: Vec::new(),
+            before,
             suspend_on: None,
         }
     }
 
-    pub fn behave(mut self, task: &str, behaviour: Behaviour) -> Self {
-        self.behaviours.insert(task.to_owned(), behaviour);
-        self
-    }
-
-    pub fn fails(self, task: &str, times: usize) -> Self {
-        self.behave(
-            task,
-            Behaviour {
-                failures: times,
-                ..Behaviour::default()
-            },
-        )
-    }
-
-    /// Asks for a suspend as soon as that task comes into that state.
+    /// Asks for a suspend just before that task comes into that state.
     pub fn suspend_on(mut self, task: &str, state: &str) -> Self {
         self.suspend_on = Some((task.to_owned(), state.to_owned()));
         self
@@ -152,24 +147,19 @@ impl Player {
             .handle(event, self.now)
             .expect("the event fits");
         let count = step.records.len();
-        let from = self.records.len();
         self.records.extend(step.records);
         self.running.extend(step.commands);
-        if let Some((task, state)) = &self.suspend_on {
-            let hit = self.events(from).iter().any(|e| {
-                e == &format!("{task}:{state}") || e.starts_with(&format!("{task}:{state}="))
-            });
-            if hit {
-                self.suspend_on = None;
-                self.handle(Event::Suspend(operator()));
-            }
-        }
         count
     }
 
     /// Carries out the oldest command; `false` if there is none.
     pub fn step(&mut self) -> bool {
-        let Some(command) = self.running.pop_front() else {
+        let quick = |command: &Command| {
+            let name = last_part(&self.plan.atom(command.atom).name);
+            !self.behaviours.get(name).is_some_and(|b| b.slow)
+        };
+        let first = self.running.iter().position(quick).unwrap_or(0);
+        let Some(command) = self.running.remove(first) else {
             if let Some(at) = self.scheduler.next_wakeup()
                 && !self.scheduler.is_at_rest()
             {
@@ -184,15 +174,18 @@ impl Player {
             .behaviours
             .entry(last_part(&name).to_owned())
             .or_default();
+        let undo = command.undo.as_deref();
         self.given.push(Given {
             task: last_part(&name).to_owned(),
             phase: command.phase,
             inputs: command.inputs.clone(),
-            failed: command.failure.as_ref().is_some_and(|f| f.task == name),
-            result: command.result.clone(),
-            failures: command
-                .failures
-                .iter()
+            failed: undo
+                .and_then(|undo| undo.failure.as_ref())
+                .is_some_and(|f| f.task == name),
+            result: undo.map_or(Value::Null, |undo| undo.result.clone()),
+            failures: undo
+                .into_iter()
+                .flat_map(|undo| &undo.failures)
                 .map(|f| last_part(&f.task).to_owned())
                 .collect(),
         });
@@ -223,6 +216,19 @@ impl Player {
             }
             Phase::Revert => Ok(Value::Null),
         };
+        let state = match (command.phase, &outcome) {
+            (Phase::Execute, Ok(_)) => "SUCCESS",
+            (Phase::Execute, Err(_)) => "FAILURE",
+            (Phase::Revert, Ok(_)) => "REVERTED",
+            (Phase::Revert, Err(_)) => "REVERT_FAILURE",
+        };
+        if self
+            .suspend_on
+            .take_if(|(task, on)| task == last_part(&name) && on == state)
+            .is_some()
+        {
+            self.handle(Event::Suspend(operator()));
+        }
         self.handle(Event::Finished {
             atom: command.atom,
             attempt: command.attempt,
@@ -232,12 +238,7 @@ impl Player {
         true
     }
 
-    /// Plays until nothing more happens.
-    pub fn play(&mut self) -> FlowState {
-        self.handle(Event::Resumed);
-        self.play_on()
-    }
-
+    /// Plays on until nothing more happens.
     pub fn play_on(&mut self) -> FlowState {
         let mut steps = 0;
         while self.step() {
@@ -247,12 +248,12 @@ impl Player {
         self.scheduler.state()
     }
 
-    /// What happened from a record on, as `task:STATE` or `task:STATE=result`. Controllers go by the name of their scope
+    /// What happened, as `task:STATE` or `task:STATE=result`. Controllers go by the name of their scope
     /// with `[retry]` behind it.
-    pub fn events(&self, from: usize) -> Vec<String> {
-        let mut running: BTreeMap<String, &str> = BTreeMap::new();
+    pub fn events(&self) -> Vec<String> {
+        let mut last: BTreeMap<String, &str> = self.before.clone();
         let mut events = Vec::new();
-        for (at, record) in self.records.iter().enumerate() {
+        for record in &self.records {
             let Subject::Atom(atom) = record.subject else {
                 continue;
             };
@@ -278,8 +279,8 @@ impl Player {
                 | Change::AllowDecided { .. }
                 | Change::Flow { .. } => continue,
             };
-            let before = running.insert(name.clone(), state);
-            if at < from || before == Some(state) {
+            let before = last.insert(name.clone(), state);
+            if before == Some(state) {
                 continue;
             }
             events.push(match result {
@@ -288,11 +289,6 @@ impl Player {
             });
         }
         events
-    }
-
-    /// The story in one line.
-    pub fn story(&self) -> String {
-        self.events(0).join(" ")
     }
 }
 

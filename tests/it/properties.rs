@@ -282,8 +282,10 @@ impl World {
         })
     }
 
-    /// The tasks and controllers directly before (or after) a node, through gates.
+    /// The tasks and controllers directly before (or after) a node, through gates; going backward, also through
+    /// what was skipped.
     fn beside(&self, atom: AtomId, direction: petgraph::Direction) -> Vec<AtomId> {
+        let backward = direction == petgraph::Outgoing;
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
         let mut open = vec![atom];
@@ -294,9 +296,14 @@ impl World {
                 if !seen.insert(next) {
                     continue;
                 }
+                let skipped = self.state(next) == AtomState::Ignore;
                 match self.plan.atom(next).kind {
-                    AtomKind::Task(_) | AtomKind::Retry(_) => found.push(next),
-                    AtomKind::Start | AtomKind::End => open.push(next),
+                    AtomKind::Task(_) | AtomKind::Retry(_) if !(backward && skipped) => {
+                        found.push(next);
+                    }
+                    AtomKind::Task(_) | AtomKind::Retry(_) | AtomKind::Start | AtomKind::End => {
+                        open.push(next);
+                    }
                 }
             }
         }

@@ -61,8 +61,8 @@ fn halves(text: &str) -> (&str, &str) {
 
 fn cases(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("the suite's folder is there")
+        .map(|entry| entry.expect("it can be listed").path())
         .collect();
     paths.sort();
     assert!(!paths.is_empty());

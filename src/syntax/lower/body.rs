@@ -43,7 +43,7 @@ impl Lower<'_> {
         let mut tasks = Vec::with_capacity(entries.len());
         for (key, node) in entries {
             let name = Spanned::new(key.text, key.span);
-            self.check_name(&name, "a task");
+            self.check_name(&name, "the name of a task");
             tasks.extend(self.named_task(name, node, false));
         }
         Body {
@@ -60,7 +60,7 @@ impl Lower<'_> {
                 self.complete = false;
                 continue;
             };
-            self.check_name(&name, "a task");
+            self.check_name(&name, "the name of a task");
             if let Some(first) = seen.insert(name.value.clone(), name.span) {
                 seen.insert(name.value.clone(), first);
                 self.report(

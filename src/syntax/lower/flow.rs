@@ -2,6 +2,7 @@
 
 use super::keys::Level;
 use super::name::as_name;
+use super::read::first_line;
 use super::{Lower, entries};
 use crate::model::{Priority, Span, Spanned};
 use crate::syntax::{
@@ -18,7 +19,17 @@ impl Lower<'_> {
         let entries = match entries(root) {
             Ok(entries) => entries,
             Err(other) => {
-                self.wrong_shape(&other, "the file", "a mapping with the key `tasks`");
+                self.report(
+                    Problem::error(
+                        code::WRONG_SHAPE,
+                        first_line(other.span, self.written(other.span)),
+                        format!(
+                            "a flow is a mapping, and this file holds {}",
+                            other.describe()
+                        ),
+                    )
+                    .help("the least flow is: tasks: { hello: { shell: echo hello } }"),
+                );
                 return None;
             }
         };
@@ -50,7 +61,7 @@ impl Lower<'_> {
             match key.value.as_str() {
                 "flow" => {
                     if let Some(name) = self.name(node, "flow") {
-                        self.check_letters(&name, "a flow");
+                        self.check_letters(&name, "the name of a flow");
                         flow.name = name;
                     }
                 }
@@ -181,10 +192,6 @@ fn capability(key: Key, node: Node) -> CapabilityDeclaration {
 }
 
 /// Keys come from the tables of `keys`, and each of them has its arm.
-#[expect(
-    clippy::unreachable,
-    reason = "a table and a match that differ are a mistake in this program"
-)]
 pub(super) fn unreachable_key(key: &str) {
     unreachable!("the key `{}` is in the table of its level", shown(key))
 }

@@ -227,11 +227,6 @@ impl Lower<'_> {
         )
     }
 
-    /// The kind keys and `tasks`, for messages.
-    pub(super) fn kind_words(&self) -> String {
-        list(self.kinds.iter().copied().chain(["tasks"]), "or")
-    }
-
     fn meant(&self, level: Level, text: &str) -> Option<String> {
         let kinds: &[&str] = if level.has_kinds() { self.kinds } else { &[] };
         let known = |name: &str| level.keys().contains(&name) || kinds.contains(&name);
@@ -288,9 +283,10 @@ impl Lower<'_> {
             return list(keys, "and");
         }
         let keys = keys.filter(|key| !matches!(*key, "tasks" | "flow"));
+        let groups = (level == Level::Task).then_some("tasks");
         format!(
             "one kind ({}), and {}; what belongs to the kind stands under it",
-            self.kind_words(),
+            list(self.kinds.iter().copied().chain(groups), "or"),
             list(keys, "and")
         )
     }

@@ -60,20 +60,34 @@ impl Lower<'_> {
 
     /// The author's line with the text at `span` replaced: what to write instead. Empty if that is not one short line.
     fn corrected(&self, span: Span, with: &str) -> String {
+        // Only as much is looked at as may be shown: a file may be one line of megabytes.
         const LONGEST: usize = 100;
-        let text = &self.source.text;
-        let ends = ['\n', '\r'];
+        let text = self.source.text.as_bytes();
+        let ends = |b: &u8| matches!(b, b'\n' | b'\r');
+        let (start, end) = (span.start as usize, span.end as usize);
+        if end.saturating_sub(start) > LONGEST || self.written(span).contains(['\n', '\r']) {
+            return String::new();
+        }
+        let window = start.saturating_sub(LONGEST);
+        let first = match text[window..start].iter().rposition(ends) {
+            Some(at) => window + at + 1,
+            None if window == 0 => 0,
+            None => return String::new(),
+        };
+        let window = (end + LONGEST).min(text.len());
+        let last = match text[end..window].iter().position(ends) {
+            Some(at) => end + at,
+            None if window == text.len() => window,
+            None => return String::new(),
+        };
         let (Some(before), Some(after)) = (
-            text.get(..span.start as usize),
-            text.get(span.end as usize..),
+            self.source.text.get(first..start),
+            self.source.text.get(end..last),
         ) else {
             return String::new();
         };
-        let before = &before[before.rfind(ends).map_or(0, |at| at + 1)..];
-        let after = &after[..after.find(ends).unwrap_or(after.len())];
         let after = after.split(" #").next().unwrap_or("");
-        let one_line = !self.written(span).contains(ends) && !with.contains(ends);
-        if !one_line || before.len() + with.len() + after.len() > LONGEST {
+        if with.contains(['\n', '\r']) || before.len() + with.len() + after.len() > LONGEST {
             return String::new();
         }
         format!("{}{with}{}", before.trim_start(), after.trim_end())

@@ -46,7 +46,7 @@ pub(super) fn as_name(text: &str) -> Option<String> {
 }
 
 impl Lower<'_> {
-    /// Reports a name that cannot be one. `what` says whose: `a task`, `a name in `store``.
+    /// Reports a name that cannot be one. `what` says what for: `the name of a task`.
     pub(super) fn check_name(&mut self, name: &Spanned<String>, what: &str) {
         let text = name.value.as_str();
         if RESERVED.contains(&text) {
@@ -59,9 +59,7 @@ impl Lower<'_> {
                 Problem::error(
                     code::RESERVED_NAME,
                     name.span,
-                    format!(
-                        "`{text}` cannot be the name of {what}: the language keeps it for itself"
-                    ),
+                    format!("`{text}` cannot be {what}: the language keeps it for itself"),
                 )
                 .help(help),
             );
@@ -85,7 +83,7 @@ impl Lower<'_> {
             Problem::error(
                 code::BAD_NAME,
                 name.span,
-                format!("`{}` cannot be the name of {what}", shown(text)),
+                format!("`{}` cannot be {what}", shown(text)),
             )
             .help(help),
         );

@@ -31,10 +31,15 @@ impl Lower<'_> {
 
     /// Any scalar as text, as it is written.
     pub(super) fn text(&mut self, node: Node, key: &str) -> Option<Spanned<String>> {
+        self.scalar(node, key, "text")
+    }
+
+    /// Any scalar as text, as it is written, where something more particular than text is wanted.
+    fn scalar(&mut self, node: Node, key: &str, wanted: &str) -> Option<Spanned<String>> {
         match node.value {
             NodeValue::Scalar { text, .. } => Some(Spanned::new(text, node.span)),
             NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => {
-                self.wrong_shape(&node, key, "text");
+                self.wrong_shape(&node, key, wanted);
                 None
             }
         }
@@ -99,7 +104,7 @@ impl Lower<'_> {
 
     /// A duration that does not depend on anything.
     pub(super) fn duration(&mut self, node: Node, key: &str) -> Option<Spanned<Duration>> {
-        let text = self.text(node, key)?;
+        let text = self.scalar(node, key, "a duration, such as 10s")?;
         if let Some(duration) = parse_duration(&text.value) {
             return Some(Spanned::new(duration, text.span));
         }
@@ -148,7 +153,7 @@ impl Lower<'_> {
         wanted: &str,
     ) -> Option<Spanned<N>> {
         let quoted = is_quoted(&node);
-        let text = self.text(node, key)?;
+        let text = self.scalar(node, key, wanted)?;
         let plain = text.value.trim();
         match plain.parse::<N>() {
             Ok(number) if !quoted => return Some(Spanned::new(number, text.span)),
@@ -201,7 +206,7 @@ impl Lower<'_> {
     /// `true` or `false`; `false` after a problem.
     pub(super) fn bool(&mut self, node: Node, key: &str) -> bool {
         let quoted = is_quoted(&node);
-        let Some(text) = self.text(node, key) else {
+        let Some(text) = self.scalar(node, key, "`true` or `false`") else {
             return false;
         };
         let word = text.value.trim().to_ascii_lowercase();
@@ -247,7 +252,8 @@ impl Lower<'_> {
         words: &[&str],
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<Spanned<T>> {
-        let text = self.text(node, key)?;
+        let wanted = list(words.iter().copied(), "or");
+        let text = self.scalar(node, key, &wanted)?;
         if let Some(value) = parse(&text.value) {
             return Some(Spanned::new(value, text.span));
         }
@@ -258,7 +264,7 @@ impl Lower<'_> {
             .or_else(|| did_you_mean(&text.value, words.iter().copied()));
         let help = match meant {
             Some(meant) => self.advice(&format!("did you mean `{meant}`? write"), text.span, meant),
-            None => format!("write {}", list(words.iter().copied(), "or")),
+            None => format!("write {wanted}"),
         };
         self.report(
             Problem::error(
@@ -273,7 +279,7 @@ impl Lower<'_> {
 
     /// A bare expression.
     pub(super) fn expression(&mut self, node: Node, key: &str) -> Option<Spanned<String>> {
-        let mut text = self.text(node, key)?;
+        let mut text = self.scalar(node, key, "an expression, such as name == \"value\"")?;
         let trimmed = text.value.trim();
         if trimmed.is_empty() {
             self.report(
@@ -326,7 +332,9 @@ fn kind_of(wanted: &str) -> &str {
 
 /// The part of a span that stands in its first line: enough to underline.
 pub(super) fn first_line(span: Span, written: &str) -> Span {
-    let line = written.lines().next().unwrap_or("").trim_end();
+    const LONGEST: usize = 200;
+    let shown = &written[..written.floor_char_boundary(LONGEST)];
+    let line = shown.lines().next().unwrap_or("").trim_end();
     Span {
         end: span.start + u32::try_from(line.len()).unwrap_or(0),
         ..span

@@ -49,7 +49,7 @@ impl Lower<'_> {
                 "as" => {
                     retry.variable = self.name(node, "as");
                     if let Some(name) = &retry.variable {
-                        self.check_name(name, "the value of a retry");
+                        self.check_name(name, "the name of a retry's value");
                     }
                 }
                 "delay" => delay = self.duration(node, "delay"),

@@ -10,6 +10,22 @@ use crate::syntax::{
     shown,
 };
 
+/// Words for types in other tools.
+const FOREIGN_TYPES: [(&str, &str); 12] = [
+    ("str", "string"),
+    ("text", "string"),
+    ("integer", "int"),
+    ("number", "float"),
+    ("double", "float"),
+    ("boolean", "bool"),
+    ("array", "list"),
+    ("object", "map"),
+    ("dict", "map"),
+    ("uri", "url"),
+    ("file", "path"),
+    ("bytes", "size"),
+];
+
 impl Lower<'_> {
     /// What stands under `store`.
     pub(super) fn store(&mut self, node: Node) -> Vec<(Spanned<String>, Declared)> {
@@ -48,7 +64,7 @@ impl Lower<'_> {
                 with_default(node.to_value())
             }
             NodeValue::Scalar { ref text, style } => {
-                if let Some(ty) = Type::parse(text).filter(|_| style == Style::Plain) {
+                if let Some(ty) = type_named(text).filter(|_| style == Style::Plain) {
                     return declared(ty);
                 }
                 let value = match style {
@@ -56,7 +72,9 @@ impl Lower<'_> {
                     Style::Text => Value::String(text.clone()),
                 };
                 if !value.is_string() {
-                    self.check_ambiguous(&node);
+                    if style == Style::Plain && ambiguity(text).is_some() {
+                        self.ambiguous_default(text, span);
+                    }
                     return with_default(value);
                 }
                 self.no_type_name(name, text, style, span);
@@ -81,39 +99,9 @@ impl Lower<'_> {
 
     /// Text in the short form that is no type.
     fn no_type_name(&mut self, name: &Spanned<String>, text: &str, style: Style, span: Span) {
-        let as_default = {
-            let value = match style {
-                Style::Plain if ambiguity(text).is_none() => text.to_owned(),
-                Style::Plain | Style::Text => {
-                    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-                }
-            };
-            format!("{{ default: {value} }}")
-        };
         let plain = style == Style::Plain;
-        if plain && let Some(why) = ambiguity(text) {
-            let help = match why {
-                Ambiguity::Bool => self.advice(
-                    "for a bool",
-                    span,
-                    if is_yes(text) { "true" } else { "false" },
-                ),
-                Ambiguity::Number | Ambiguity::Lossy => {
-                    self.advice("if text is meant", span, &as_default)
-                }
-            };
-            self.report(
-                Problem::error(
-                    code::AMBIGUOUS_TEXT,
-                    span,
-                    format!(
-                        "`{}` is text here; other readers of YAML take it for {}",
-                        shown(text),
-                        why.taken_for()
-                    ),
-                )
-                .help(help),
-            );
+        if plain && ambiguity(text).is_some() {
+            self.ambiguous_default(text, span);
             return;
         }
         let problem = Problem::error(
@@ -128,8 +116,9 @@ impl Lower<'_> {
                 )
             },
         );
-        let default = self.advice("for a default text, write", span, &as_default);
-        let help = match did_you_mean(text, Type::NAMES).filter(|_| plain) {
+        let long_form = format!("{{ default: {} }}", self.written(span));
+        let default = self.advice("for a default text, write", span, &long_form);
+        let help = match meant_type(text).filter(|_| plain) {
             Some(meant) => format!(
                 "{}; {default}",
                 self.advice(&format!("did you mean `{meant}`? write"), span, meant)
@@ -139,13 +128,43 @@ impl Lower<'_> {
         self.report(problem.help(help));
     }
 
+    /// A default in the short form that readers of YAML take for different things.
+    fn ambiguous_default(&mut self, text: &str, span: Span) {
+        let Some(why) = ambiguity(text) else {
+            return;
+        };
+        let long_form = format!("{{ default: \"{text}\" }}");
+        let text_help = self.advice("if text is meant", span, &long_form);
+        let (message, help) = match why {
+            Ambiguity::Bool => {
+                let bool = if is_yes(text) { "true" } else { "false" };
+                let help = self.advice("for a bool", span, bool);
+                (
+                    format!("`{text}` is text here; other readers of YAML take it for a bool"),
+                    help,
+                )
+            }
+            Ambiguity::Number => (
+                format!("`{text}` is text here; other readers of YAML take it for a number"),
+                text_help,
+            ),
+            Ambiguity::Lossy => (
+                format!("`{text}` without quotes is a number, and is not kept as it is written"),
+                text_help,
+            ),
+        };
+        self.report(Problem::error(code::AMBIGUOUS_TEXT, span, message).help(help));
+    }
+
     fn long_form(&mut self, name: &Spanned<String>, entries: Vec<(Key, Node)>) -> Declared {
+        let before = self.problems.count();
         let mut ty = None;
         let mut default = None;
         let mut one_of = None;
         let mut bounds = [None, None];
         let mut pattern = None;
         let mut secret = None;
+        let mut from = false;
         let mut declared = declared(Type::Any);
         for (key, node) in self.known(Level::Store, entries) {
             match key.value.as_str() {
@@ -160,7 +179,10 @@ impl Lower<'_> {
                     declared.secret = self.bool(node, "secret");
                     secret = Some(key.span);
                 }
-                "from" => declared.from = self.source(node),
+                "from" => {
+                    from = true;
+                    declared.from = self.source(node);
+                }
                 other => super::flow::unreachable_key(other),
             }
         }
@@ -170,6 +192,8 @@ impl Lower<'_> {
             (None, Some(items), _) => type_of_items(items),
             (None, None, Some(node)) => Type::of(&node.to_value()),
             (None, None, None) if declared.secret || declared.from.is_some() => Type::String,
+            // If something is wrong with it already, what it lacks is probably that.
+            (None, None, None) if self.problems.count() > before => Type::Any,
             (None, None, None) => {
                 self.report(
                     Problem::error(
@@ -201,7 +225,7 @@ impl Lower<'_> {
         declared.pattern =
             pattern.and_then(|(place, node)| self.pattern(&declared.ty, place, node));
         if let Some(place) = secret.filter(|_| declared.secret) {
-            self.check_secret(name, &declared, place, default.as_ref());
+            self.check_secret(name, place, default.as_ref(), from);
         } else if let Some(node) = &default {
             self.check_template(node);
             if !typed {
@@ -214,10 +238,10 @@ impl Lower<'_> {
 
     fn type_name(&mut self, node: Node) -> Option<Type> {
         let text = self.text(node, "type")?;
-        if let Some(ty) = Type::parse(&text.value) {
+        if let Some(ty) = type_named(&text.value) {
             return Some(ty);
         }
-        let help = match did_you_mean(&text.value, Type::NAMES) {
+        let help = match meant_type(&text.value) {
             Some(meant) => self.advice(&format!("did you mean `{meant}`? write"), text.span, meant),
             None => format!("the types are {}", list(Type::NAMES.into_iter(), "and")),
         };
@@ -272,6 +296,22 @@ impl Lower<'_> {
         }
         source
     }
+}
+
+/// The type of that name. Types of types of types are no deeper than anyone needs.
+fn type_named(text: &str) -> Option<Type> {
+    const LONGEST: usize = 64;
+    (text.len() <= LONGEST).then(|| Type::parse(text)).flatten()
+}
+
+/// The type that a word was probably meant to be.
+fn meant_type(text: &str) -> Option<&'static str> {
+    let foreign = FOREIGN_TYPES
+        .iter()
+        .find(|(word, _)| text.eq_ignore_ascii_case(word));
+    foreign
+        .map(|(_, meant)| *meant)
+        .or_else(|| did_you_mean(text, Type::NAMES))
 }
 
 fn declared(ty: Type) -> Declared {

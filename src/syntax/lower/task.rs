@@ -144,14 +144,14 @@ impl Lower<'_> {
                 let Some(name) = self.name(node, "provides") else {
                     return ProvidesDeclaration::Nothing;
                 };
-                self.check_name(&name, "a result");
+                self.check_name(&name, "the name of a result");
                 ProvidesDeclaration::Whole(name)
             }
             NodeValue::Map(entries) => {
                 let mut parts = Vec::with_capacity(entries.len());
                 for (key, node) in entries {
                     let name = Spanned::new(key.text, key.span);
-                    self.check_name(&name, "a result");
+                    self.check_name(&name, "the name of a result");
                     match self.expression(node, &name.value) {
                         Some(expression) => parts.push((name, expression)),
                         None => self.complete = false,
@@ -287,30 +287,4 @@ fn quoted(text: &str) -> String {
         "\"{}\"",
         shown(text).replace('\\', "\\\\").replace('"', "\\\"")
     )
-}
-
-impl TaskDeclaration {
-    /// A task that says nothing but what it is.
-    #[must_use]
-    pub fn new(name: Spanned<String>, kind: KindDeclaration) -> Self {
-        Self {
-            name,
-            kind,
-            about: None,
-            needs: Vec::new(),
-            provides: ProvidesDeclaration::Nothing,
-            revert: None,
-            retry: None,
-            when: None,
-            skips: None,
-            timeout: None,
-            if_interrupted: None,
-            allow_failure: false,
-            stop_on_unwind: false,
-            dir: None,
-            env: Vec::new(),
-            priority: None,
-            max_parallel: None,
-        }
-    }
 }

@@ -1,9 +1,14 @@
 //! Values of the store: whether they fit their type and what is allowed.
 
+use regex::RegexBuilder;
+
 use super::Lower;
 use super::read::{first_line, is_quoted};
 use crate::model::{Declared, Span, Spanned, Type, TypeError, Value};
 use crate::syntax::{Node, NodeValue, Problem, ambiguity, code, did_you_mean, plain_value, shown};
+
+/// How much memory a compiled pattern may take, in bytes.
+const MAX_PATTERN: usize = 256 << 10;
 
 impl Lower<'_> {
     /// The default of a name, in canonical form.
@@ -209,9 +214,15 @@ impl Lower<'_> {
         }
         let text = self.text(node, "pattern")?;
         // Both: a pattern that is only whole with what is put around it would match something else.
+        if self.problems.is_full() {
+            return None;
+        }
         let wrong = [text.value.clone(), format!("^(?:{})$", text.value)]
             .iter()
-            .find_map(|pattern| regex::Regex::new(pattern).err());
+            .find_map(|pattern| {
+                let compiled = RegexBuilder::new(pattern).size_limit(MAX_PATTERN).build();
+                compiled.err()
+            });
         let Some(error) = wrong else {
             return Some(text.value);
         };
@@ -236,9 +247,9 @@ impl Lower<'_> {
     pub(super) fn check_secret(
         &mut self,
         name: &Spanned<String>,
-        declared: &Declared,
         place: Span,
         default: Option<&Node>,
+        from: bool,
     ) {
         if let Some(node) = default {
             self.report(
@@ -252,7 +263,7 @@ impl Lower<'_> {
                 )
                 .help("say where it is read from instead: `from: env:NAME` or `from: file:PATH`"),
             );
-        } else if declared.from.is_none() {
+        } else if !from {
             self.report(
                 Problem::warning(
                     code::SECRET_WITHOUT_SOURCE,
@@ -323,6 +334,19 @@ fn other_number(text: &str) -> Option<String> {
 
 /// The error as a message, with what was found in it not longer than messages are.
 fn clipped(error: &TypeError) -> String {
+    if let TypeError::Mismatch {
+        expected,
+        hint,
+        found,
+    } = error
+    {
+        let hint = match expected.as_str() {
+            "map" => "a mapping, such as { a: 1 }",
+            list if list.starts_with("list<") => "a list, such as [a, b]",
+            _ => *hint,
+        };
+        return format!("`{}` is not of the type `{expected}`: {hint}", shown(found));
+    }
     let mut error = error.clone();
     match &mut error {
         TypeError::Mismatch { found, .. } | TypeError::Pattern { found, .. } => {

@@ -41,7 +41,6 @@ enum What {
 }
 
 pub(super) struct Builder<'t> {
-    file: u16,
     patches: &'t Patches<'t>,
     open: Vec<Open>,
     root: Option<Node>,
@@ -54,14 +53,8 @@ pub(super) struct Builder<'t> {
 }
 
 impl<'t> Builder<'t> {
-    pub(super) fn new(file: u16, patches: &'t Patches<'t>) -> Self {
-        let start = Span {
-            file,
-            start: 0,
-            end: 0,
-        };
+    pub(super) fn new(patches: &'t Patches<'t>) -> Self {
         Self {
-            file,
             patches,
             open: Vec::new(),
             root: None,
@@ -70,7 +63,7 @@ impl<'t> Builder<'t> {
             documents: 0,
             values: 0,
             aliased: 0,
-            last: start,
+            last: patches.span(0..0),
         }
     }
 
@@ -183,13 +176,16 @@ impl<'t> Builder<'t> {
 
     fn scalar(&mut self, text: String, style: ScalarStyle, start: u32, end: u32) -> Node {
         let plain = style == ScalarStyle::Plain;
-        let end = match style {
-            ScalarStyle::Plain | ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => end,
-            ScalarStyle::Literal | ScalarStyle::Folded => {
-                let written = self.patches.original().get(start as usize..end as usize);
-                start + len32(written.map_or(0, |w| w.trim_end().len()))
+        // The parser's end may lie behind spaces and a comment.
+        let written = self.patches.original().get(start as usize..end as usize);
+        let length = written.map_or(0, |written| match style {
+            ScalarStyle::Plain | ScalarStyle::Literal | ScalarStyle::Folded => {
+                written.trim_end().len()
             }
-        };
+            ScalarStyle::SingleQuoted => quoted_length(written, '\''),
+            ScalarStyle::DoubleQuoted => quoted_length(written, '"'),
+        });
+        let end = start + len32(length);
         let span = self.span(start, end.max(start));
         let value = if !plain {
             NodeValue::Scalar {
@@ -398,13 +394,25 @@ impl<'t> Builder<'t> {
     }
 
     fn span(&self, start: u32, end: u32) -> Span {
-        let most = len32(self.patches.original().len());
-        Span {
-            file: self.file,
-            start: start.min(most),
-            end: end.min(most),
+        self.patches.span(start as usize..end as usize)
+    }
+}
+
+/// The bytes of a text in quotes, from its opening to its closing quote.
+fn quoted_length(written: &str, quote: char) -> usize {
+    let mut characters = written.char_indices().skip(1).peekable();
+    while let Some((at, c)) = characters.next() {
+        if c == '\\' && quote == '"' {
+            characters.next();
+        } else if c == quote {
+            if quote == '\'' && characters.peek().is_some_and(|(_, next)| *next == quote) {
+                characters.next();
+            } else {
+                return at + quote.len_utf8();
+            }
         }
     }
+    written.trim_end().len()
 }
 
 fn as_key(node: Node, problems: &mut Vec<Problem>) -> Option<(String, Span)> {

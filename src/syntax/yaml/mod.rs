@@ -40,7 +40,7 @@ const MAX_REREAD: usize = 16 << 20;
 pub(super) fn read(file: u16, text: &str, problems: &mut Problems) -> Option<Node> {
     let mut patches = Patches::new(file, text);
     loop {
-        let mut attempt = Builder::new(file, &patches);
+        let mut attempt = Builder::new(&patches);
         let end = build(&mut attempt, patches.patched());
         let (found, root) = attempt.into_parts();
         match end {

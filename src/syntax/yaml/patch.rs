@@ -54,13 +54,17 @@ impl<'t> Patches<'t> {
             .then(|| self.original[start..end].trim())
     }
 
-    /// A place in the file.
+    /// A place in the file; its bounds are moved on to the next character if they stand in the middle of one.
     pub(super) fn span(&self, range: Range<usize>) -> Span {
-        let clip = |byte: usize| u32::try_from(byte).unwrap_or(u32::MAX);
+        let bound = |byte: usize| {
+            let between = |at: &usize| self.original.is_char_boundary(*at);
+            let byte = (byte..self.original.len()).find(between);
+            u32::try_from(byte.unwrap_or(self.original.len())).unwrap_or(u32::MAX)
+        };
         Span {
             file: self.file,
-            start: clip(range.start),
-            end: clip(range.end),
+            start: bound(range.start),
+            end: bound(range.end),
         }
     }
 

@@ -1,3 +1,5 @@
+//! Texts in, trees and problems out.
+
 use super::*;
 use crate::syntax::problem::arrange;
 use crate::syntax::{LineIndex, NodeValue, Style};

@@ -17,10 +17,11 @@ pub(super) fn explain(builder: &Builder<'_>, at: u32, info: &str) -> End {
     if let Some(tab) = indenting_tab(patches, at, info) {
         return End::Trouble(tab);
     }
-    if text[at..].starts_with(':') && builder.open_bracket().is_none() {
-        if let Some(end) = second_colon(patches, at) {
-            return end;
-        }
+    if text[at..].starts_with(':')
+        && builder.open_bracket().is_none()
+        && let Some(end) = second_colon(patches, at)
+    {
+        return end;
     }
     let here = patches.span(at..next_character(text, at));
     let problem = if info.contains("quoted scalar, found unexpected end")

@@ -1,0 +1,224 @@
+//! A board in memory, for tests and the simulator.
+//!
+//! It keeps every promise of the port within one process. Leases run on the clock that it is given, and so does
+//! the timeout of `wait`; nothing in it is random.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::model::{ConductorId, JobId, Priority, Timestamp};
+use crate::ports::{BoardError, Claim, Clock, JobBoard, Notice, Posting};
+
+/// Postings in an ordered map behind one lock. Clones share the postings; each waits on its own, as a process would.
+pub struct MemoryBoard {
+    clock: Arc<dyn Clock>,
+    postings: Arc<Mutex<Postings>>,
+    changes: watch::Sender<u64>,
+    seen: Mutex<u64>,
+}
+
+#[derive(Default)]
+struct Postings {
+    jobs: BTreeMap<JobId, Posted>,
+    /// In the order in which they are claimed.
+    queue: BTreeSet<Place>,
+    last: u64,
+}
+
+type Place = (Priority, u64, JobId);
+
+struct Posted {
+    place: Place,
+    requires: String,
+    lease: Option<(ConductorId, Timestamp)>,
+}
+
+impl Posted {
+    fn is_held_by(&self, who: &ConductorId) -> bool {
+        self.lease.as_ref().is_some_and(|(by, _)| by == who)
+    }
+
+    fn is_ready(&self, now: Timestamp) -> bool {
+        self.lease.as_ref().is_none_or(|(_, until)| *until <= now)
+    }
+}
+
+impl MemoryBoard {
+    /// An empty board.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            postings: Arc::default(),
+            changes: watch::Sender::new(0),
+            seen: Mutex::new(0),
+        }
+    }
+
+    fn postings(&self) -> MutexGuard<'_, Postings> {
+        // Whoever panicked with the lock did so in a test; the postings are whole between two statements.
+        self.postings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Whether anything has changed since the last time that this was true.
+    fn news(&self) -> bool {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = *self.changes.borrow();
+        std::mem::replace(&mut *seen, now) != now
+    }
+}
+
+impl Clone for MemoryBoard {
+    fn clone(&self) -> Self {
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            clock: Arc::clone(&self.clock),
+            postings: Arc::clone(&self.postings),
+            changes: self.changes.clone(),
+            seen: Mutex::new(seen),
+        }
+    }
+}
+
+#[async_trait]
+impl JobBoard for MemoryBoard {
+    async fn post(
+        &self,
+        notice: &Notice,
+        lease: Option<(&ConductorId, Duration)>,
+    ) -> Result<(), BoardError> {
+        let now = self.clock.now();
+        let mut postings = self.postings();
+        if postings.jobs.contains_key(&notice.job) {
+            return Ok(());
+        }
+        postings.last += 1;
+        let place = (notice.priority, postings.last, notice.job);
+        postings.queue.insert(place);
+        postings.jobs.insert(
+            notice.job,
+            Posted {
+                place,
+                requires: notice.requires.clone(),
+                lease: lease.map(|(who, ttl)| (who.clone(), now.plus(ttl))),
+            },
+        );
+        drop(postings);
+        self.changed();
+        Ok(())
+    }
+
+    async fn requirements(&self) -> Result<Vec<String>, BoardError> {
+        let now = self.clock.now();
+        let postings = self.postings();
+        let ready = postings.jobs.values().filter(|posted| posted.is_ready(now));
+        let distinct: BTreeSet<&String> = ready.map(|posted| &posted.requires).collect();
+        Ok(distinct.into_iter().cloned().collect())
+    }
+
+    async fn claim(
+        &self,
+        who: &ConductorId,
+        able: &[String],
+        ttl: Duration,
+    ) -> Result<Option<Claim>, BoardError> {
+        let now = self.clock.now();
+        let mut postings = self.postings();
+        let Postings { jobs, queue, .. } = &mut *postings;
+        for (_, _, job) in queue.iter() {
+            let Some(posted) = jobs.get_mut(job) else {
+                continue;
+            };
+            if posted.is_ready(now) && able.contains(&posted.requires) {
+                let lease = (who.clone(), now.plus(ttl));
+                let expired = posted.lease.replace(lease).is_some();
+                return Ok(Some(Claim { job: *job, expired }));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError> {
+        let until = self.clock.now().plus(ttl);
+        let mut held = Vec::new();
+        for (job, posted) in &mut self.postings().jobs {
+            if posted.is_held_by(who) {
+                posted.lease = Some((who.clone(), until));
+                held.push(*job);
+            }
+        }
+        Ok(held)
+    }
+
+    async fn release(&self, who: &ConductorId, job: JobId) -> Result<bool, BoardError> {
+        let mut postings = self.postings();
+        let held = postings
+            .jobs
+            .get_mut(&job)
+            .filter(|posted| posted.is_held_by(who));
+        let Some(posted) = held else {
+            return Ok(false);
+        };
+        posted.lease = None;
+        drop(postings);
+        self.changed();
+        Ok(true)
+    }
+
+    async fn complete(&self, who: &ConductorId, job: JobId) -> Result<bool, BoardError> {
+        let mut postings = self.postings();
+        let held = postings.jobs.get(&job);
+        let Some(place) = held.filter(|p| p.is_held_by(who)).map(|p| p.place) else {
+            return Ok(false);
+        };
+        postings.queue.remove(&place);
+        postings.jobs.remove(&job);
+        drop(postings);
+        self.changed();
+        Ok(true)
+    }
+
+    async fn wake(&self) -> Result<(), BoardError> {
+        self.changed();
+        Ok(())
+    }
+
+    async fn wait(&self, timeout: Duration) -> Result<(), BoardError> {
+        let until = self.clock.now().plus(timeout);
+        let mut changes = self.changes.subscribe();
+        if self.news() {
+            return Ok(());
+        }
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = self.clock.sleep_until(until) => {}
+        }
+        self.news();
+        Ok(())
+    }
+
+    async fn snapshot(&self, limit: usize) -> Result<Vec<Posting>, BoardError> {
+        let postings = self.postings();
+        let first = postings.queue.iter().take(limit);
+        Ok(first
+            .filter_map(|(priority, _, job)| {
+                postings.jobs.get(job).map(|posted| Posting {
+                    notice: Notice {
+                        job: *job,
+                        priority: *priority,
+                        requires: posted.requires.clone(),
+                    },
+                    lease: posted.lease.clone(),
+                })
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,281 @@
+//! The catalog of task kinds, and how a call of one is read.
+//!
+//! A kind key and what stands under it enter; an action with its parameters as templates leaves, and every name that
+//! it uses. What a kind does is not known here.
+
+mod shape;
+
+use indexmap::IndexMap;
+
+pub(crate) use shape::{Reading, node_text, read as read_shape};
+
+use super::template::{Dialect, Source};
+use super::uses::{Found, Spot};
+use super::{Expression, Template};
+use crate::model::{KindSchema, Param, Shape, Span, Spanned, Value};
+use crate::syntax::{Key, Node, NodeValue, Problem, did_you_mean};
+
+/// The task kinds that there are.
+#[derive(Debug)]
+pub(crate) struct Catalog<'a> {
+    kinds: IndexMap<&'a str, &'a KindSchema>,
+}
+
+/// The folder and the environment of a process, from the outside in.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Surroundings<'a> {
+    /// The innermost folder that is said.
+    pub dir: Option<&'a Node>,
+    /// The variables, inner ones in the place of outer ones.
+    pub env: IndexMap<&'a str, &'a Node>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// These, with what stands further in.
+    #[must_use]
+    pub fn with(&self, dir: Option<&'a Node>, env: &'a [(Spanned<String>, Node)]) -> Self {
+        let mut inner = self.clone();
+        inner.dir = dir.or(self.dir);
+        for (name, node) in env {
+            inner.env.insert(&name.value, node);
+        }
+        inner
+    }
+}
+
+/// A call of a kind, read.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// Its parameters, a mapping.
+    pub params: Template,
+    /// `check`: what must hold of the result.
+    pub check: Option<Expression>,
+    /// For a kind that waits: for how long, or until when.
+    pub wait: Option<Template>,
+    /// `json: true`: the result is read as JSON.
+    pub json: bool,
+}
+
+impl<'a> Catalog<'a> {
+    /// A catalog of these kinds.
+    pub fn new(kinds: &[&'a KindSchema]) -> Self {
+        Self {
+            kinds: kinds.iter().map(|kind| (kind.name, *kind)).collect(),
+        }
+    }
+
+    /// The kind of that name; `None` if there is none, which is then noted.
+    pub fn kind(&self, name: &Spanned<String>, found: &mut Found) -> Option<&'a KindSchema> {
+        let kind = self.kinds.get(name.value.as_str()).copied();
+        if kind.is_none() {
+            let what = format!("there is no task kind `{}`", name.value);
+            let names = || self.kinds.keys().copied();
+            let help = match did_you_mean(&name.value, names()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+            };
+            found.wrong(Problem::error("unknown-kind", name.span, what).help(help));
+        }
+        kind
+    }
+}
+
+/// Reads what stands under a kind key, with the folder and environment around it.
+pub(crate) fn read_call(
+    kind: &KindSchema,
+    key: Span,
+    node: &Node,
+    surroundings: &Surroundings<'_>,
+    found: &mut Found,
+) -> Option<Call> {
+    let given = given(kind, key, node, found)?;
+    let mut call = Call {
+        params: Template::Literal(Value::Null),
+        check: None,
+        wait: None,
+        json: false,
+    };
+    let dialect = dialect(&given, found);
+    let mut params = IndexMap::new();
+    let mut times = Vec::new();
+    for (param, place, node) in given.values() {
+        if param.shape == Shape::Expression {
+            let Some(text) = node_text(node) else {
+                let what = format!("`{}` wants an expression", param.name);
+                found.wrong(Problem::error("wrong-shape", node.span, what));
+                continue;
+            };
+            if text.trim_start().starts_with("{{") {
+                let what = format!(
+                    "`{}` is an expression: it stands without braces",
+                    param.name
+                );
+                found.wrong(
+                    Problem::error("template-in-expression", node.span, what).help(format!(
+                        "write `{}: {}`",
+                        param.name,
+                        text.trim().trim_matches(['{', '}', ' '])
+                    )),
+                );
+                continue;
+            }
+            call.check = found.expression(text, node.span, Spot::Check(kind.result));
+            continue;
+        }
+        let time = kind.waits && matches!(param.shape, Shape::Duration | Shape::Instant);
+        let reading = Reading {
+            name: param.name,
+            spot: if time {
+                Spot::Condition(param.name)
+            } else {
+                Spot::Value
+            },
+            dialect,
+        };
+        let Some(template) = read_shape(param.shape, node, reading, found) else {
+            continue;
+        };
+        if time {
+            times.push((param.name, *place));
+            call.wait = Some(template.clone());
+        }
+        if param.shape == Shape::Bool && param.name == "json" {
+            match &template {
+                Template::Literal(value) => call.json = value == &Value::Bool(true),
+                _ => found.wrong(
+                    Problem::error("wrong-type", node.span, "`json` must be known beforehand")
+                        .help("write `json: true`"),
+                ),
+            }
+        }
+        params.insert(param.name.to_owned(), template);
+    }
+    if let [first, second, ..] = times.as_slice() {
+        let what = format!("`{}` and `{}` say two different times", first.0, second.0);
+        found.wrong(Problem::error("two-times", second.1, what).help("leave one of them out"));
+    } else if kind.waits && times.is_empty() {
+        let known = kind
+            .params
+            .iter()
+            .filter(|p| matches!(p.shape, Shape::Duration | Shape::Instant));
+        let known: Vec<_> = known.map(|p| format!("`{}`", p.name)).collect();
+        if !given
+            .values()
+            .any(|(param, ..)| known.contains(&format!("`{}`", param.name)))
+        {
+            let what = format!("`{}` does not say how long", kind.name);
+            found.wrong(
+                Problem::error("missing-parameter", key, what)
+                    .help(format!("write {}", known.join(" or "))),
+            );
+        }
+    }
+    if kind.process {
+        process(surroundings, &mut params, found);
+    }
+    call.params = Template::Map(params);
+    Some(call)
+}
+
+type Given<'n> = IndexMap<&'static str, (&'static Param, Span, &'n Node)>;
+
+/// The parameters that are written, by their names, each with its place. Unknown and missing ones are noted.
+fn given<'n>(kind: &KindSchema, key: Span, node: &'n Node, found: &mut Found) -> Option<Given<'n>> {
+    let mut given = Given::new();
+    let param = |name: &str| kind.params.iter().find(|param| param.name == name);
+    let names = || kind.params.iter().map(|param| param.name);
+    match (&node.value, kind.shorthand.and_then(param)) {
+        (NodeValue::Map(entries), _) => {
+            for (Key { text, span }, value) in entries {
+                if let Some(param) = param(text) {
+                    given.insert(param.name, (param, *span, value));
+                    continue;
+                }
+                let what = format!("`{}` has no parameter `{text}`", kind.name);
+                let help = match did_you_mean(text, names()) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("it has {}", names().collect::<Vec<_>>().join(", ")),
+                };
+                found.wrong(Problem::error("unknown-parameter", *span, what).help(help));
+            }
+        }
+        (NodeValue::Null, _) => {}
+        (NodeValue::Scalar { .. } | NodeValue::List(_), Some(param)) => {
+            given.insert(param.name, (param, key, node));
+        }
+        (NodeValue::Scalar { .. } | NodeValue::List(_), None) => {
+            let what = format!("`{}` wants a mapping of its parameters", kind.name);
+            found.wrong(
+                Problem::error("wrong-shape", node.span, what)
+                    .help(format!("it has {}", names().collect::<Vec<_>>().join(", "))),
+            );
+            return None;
+        }
+    }
+    let missing = |param: &&Param| param.required && !given.contains_key(param.name);
+    for param in kind.params.iter().filter(missing) {
+        let what = format!("`{}` misses `{}`", kind.name, param.name);
+        found.wrong(
+            Problem::error("missing-parameter", key, what)
+                .help(format!("`{}` is {}", param.name, param.about)),
+        );
+    }
+    Some(given)
+}
+
+/// The dialect of a call's script: by its `interpreter`, `sh` without one.
+fn dialect(given: &Given<'_>, found: &mut Found) -> Option<Dialect> {
+    let Some((_, _, node)) = given.get("interpreter") else {
+        return Some(Dialect::Sh);
+    };
+    let first = match &node.value {
+        NodeValue::List(items) => items.first(),
+        NodeValue::Scalar { .. } | NodeValue::Null | NodeValue::Map(_) => Some(*node),
+    };
+    let program = first.and_then(node_text)?;
+    if program.contains("{{") {
+        let what = "an interpreter that is not known beforehand";
+        found
+            .wrong(Problem::error("template-in-interpreter", node.span, what).help("write it out"));
+    }
+    // `interpreter: bash -e` and `interpreter: /usr/bin/env bash` are read as they are meant.
+    let mut words = program.split_whitespace();
+    let mut word = words.next()?;
+    if word.rsplit('/').next() == Some("env") {
+        let rest = match &node.value {
+            NodeValue::List(items) => items.get(1).and_then(node_text),
+            NodeValue::Scalar { .. } | NodeValue::Null | NodeValue::Map(_) => words.next(),
+        };
+        word = rest?;
+    }
+    Dialect::of(word)
+}
+
+/// The folder and the environment, among the parameters.
+fn process(
+    surroundings: &Surroundings<'_>,
+    params: &mut IndexMap<String, Template>,
+    found: &mut Found,
+) {
+    let text = |node: &Node, name: &str, found: &mut Found| match node_text(node) {
+        Some(text) => Some(Source::new(text, node.span).text(Spot::Value, found)),
+        None => {
+            let what = format!("`{name}` wants text");
+            found.wrong(Problem::error("wrong-shape", node.span, what));
+            None
+        }
+    };
+    if let Some(dir) = surroundings.dir.and_then(|node| text(node, "dir", found)) {
+        params.insert("dir".to_owned(), dir);
+    }
+    let env = surroundings.env.iter();
+    let env: IndexMap<_, _> = env
+        .filter_map(|(name, node)| Some(((*name).to_owned(), text(node, name, found)?)))
+        .collect();
+    if !env.is_empty() {
+        params.insert("env".to_owned(), Template::Map(env));
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod kinds;

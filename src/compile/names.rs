@@ -1,0 +1,89 @@
+//! Names: who provides what, what a name stands for where it is used, and what is wrong with it.
+//!
+//! The names that were gathered enter; bindings leave, and the links between tasks that they make. Names are looked
+//! up from the inside out: the retry variable, what the tasks beside it provide, what stands around it, the store.
+
+mod provide;
+mod resolve;
+mod suggest;
+
+use std::collections::{HashMap, HashSet};
+
+use indexmap::IndexMap;
+
+pub(crate) use resolve::From;
+pub(crate) use suggest::Suggestions;
+
+use super::Origin;
+use super::layout::Layout;
+use crate::model::{AtomId, Span};
+use crate::syntax::{FlowDeclaration, Problem};
+
+/// Who provides a name within a body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Provider {
+    /// The member of the body.
+    pub member: usize,
+    /// The task, which may stand deep inside of it.
+    pub task: usize,
+    /// Where the name is written in the member.
+    pub span: Span,
+}
+
+/// Why one member comes before another in its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// `needs`.
+    Needs,
+    /// It stands before it in a list.
+    List,
+    /// It provides a name that is used.
+    Uses,
+    /// It provides a name that a revert uses.
+    RevertUses,
+}
+
+/// One member of a body comes before another.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    /// The one before.
+    pub from: usize,
+    /// The one after.
+    pub to: usize,
+    /// The task of it, or in it, that asks for that.
+    pub consumer: usize,
+    /// The name that goes along.
+    pub name: Option<String>,
+    /// Where it is asked for.
+    pub span: Span,
+    /// Why.
+    pub why: Why,
+}
+
+/// All that is known of a flow's names.
+#[derive(Debug)]
+pub(crate) struct Names<'a> {
+    pub flow: &'a FlowDeclaration,
+    pub layout: &'a Layout<'a>,
+    /// The store's names.
+    store: HashMap<&'a str, (usize, Span)>,
+    /// What each body's members provide.
+    provided: Vec<IndexMap<&'a str, Provider>>,
+    /// Which members come before which.
+    pub links: Vec<Link>,
+    /// From controllers to what uses their variables.
+    pub variables: Vec<(AtomId, AtomId, &'a str)>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    used_store: HashSet<&'a str>,
+    used_provided: HashSet<(usize, &'a str)>,
+    used_controllers: HashSet<AtomId>,
+    suggestions: Suggestions,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone)]
+struct Meaning {
+    origin: Origin,
+    link: Option<(Provider, usize)>,
+}

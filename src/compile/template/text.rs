@@ -1,0 +1,234 @@
+//! Text with `{{ expression }}` in it, taken apart.
+//!
+//! Text enters; literal pieces and the texts of expressions leave, with their places. `\{{` stands for a literal
+//! `{{`. Nothing is parsed or evaluated here.
+
+use std::ops::Range;
+
+use crate::compile::expression::end_of_string;
+use crate::compile::uses::{Found, Spot};
+use crate::compile::{Expression, Piece, Template};
+use crate::model::Span;
+use crate::syntax::Problem;
+
+/// A piece of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Raw {
+    /// Literal text.
+    Text(String),
+    /// The text of an expression, and where its template stands in the whole text.
+    Expression(String, Range<usize>),
+}
+
+/// A template begins at this byte and does not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unclosed(pub usize);
+
+/// Takes a text apart. Literal pieces are never empty, and never stand next to each other.
+pub(crate) fn split(text: &str) -> Result<Vec<Raw>, Unclosed> {
+    let mut pieces = Vec::new();
+    let mut literal = String::new();
+    let mut rest = 0;
+    while let Some(found) = text[rest..].find("{{") {
+        let open = rest + found;
+        if text[..open].ends_with('\\') && open > rest {
+            literal.push_str(&text[rest..open - 1]);
+            literal.push_str("{{");
+            rest = open + 2;
+            continue;
+        }
+        literal.push_str(&text[rest..open]);
+        let close = end_of_expression(text, open + 2).ok_or(Unclosed(open))?;
+        if !literal.is_empty() {
+            pieces.push(Raw::Text(std::mem::take(&mut literal)));
+        }
+        let expression = text[open + 2..close].trim().to_owned();
+        pieces.push(Raw::Expression(expression, open..close + 2));
+        rest = close + 2;
+    }
+    literal.push_str(&text[rest..]);
+    if !literal.is_empty() {
+        pieces.push(Raw::Text(literal));
+    }
+    Ok(pieces)
+}
+
+/// Where the `}}` stands that ends the expression which begins at `at`: outside of its strings and brackets.
+fn end_of_expression(text: &str, at: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut depth = 0usize;
+    let mut at = at;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' | b'\'' => {
+                at = end_of_string(bytes, at);
+                continue;
+            }
+            b'{' | b'[' | b'(' => depth += 1,
+            b'}' if depth == 0 => {
+                return (bytes.get(at + 1) == Some(&b'}')).then_some(at);
+            }
+            b'}' | b']' | b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// A text of the flow with its place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// The text, as the notation's quotes and escapes leave it.
+    pub text: &'a str,
+    /// Where it stands, quotes included.
+    pub span: Span,
+}
+
+impl<'a> Source<'a> {
+    /// A text and its place.
+    pub fn new(text: &'a str, span: Span) -> Self {
+        Self { text, span }
+    }
+
+    /// The place of a part of the text, as closely as can be told: the whole text's where escapes or the layout of
+    /// a block moved its bytes.
+    pub fn span_of(&self, range: Range<usize>) -> Span {
+        let length = (self.span.end - self.span.start) as usize;
+        let shift = match length.checked_sub(self.text.len()) {
+            Some(0) => 0,
+            Some(2) => 1,
+            _ => return self.span,
+        };
+        let at = |offset: usize| {
+            self.span.start + u32::try_from(offset + shift).unwrap_or(u32::MAX - self.span.start)
+        };
+        Span {
+            file: self.span.file,
+            start: at(range.start),
+            end: at(range.end),
+        }
+    }
+
+    /// Takes the text apart; a template that does not end is noted, and the text then counts as empty.
+    pub fn split(&self, found: &mut Found) -> Vec<Raw> {
+        split(self.text).unwrap_or_else(|Unclosed(at)| {
+            let problem = Problem::error(
+                "template-not-closed",
+                self.span_of(at..self.text.len()),
+                "this `{{` has no `}}`",
+            );
+            found.wrong(problem.help("close it with `}}`, or write `\\{{` for two braces"));
+            Vec::new()
+        })
+    }
+
+    /// Reads the expression of one template.
+    pub fn expression(
+        &self,
+        text: &str,
+        range: Range<usize>,
+        spot: Spot,
+        found: &mut Found,
+    ) -> Option<Expression> {
+        let before = found.problems.len();
+        let expression = found.expression(text, self.span_of(range), spot);
+        if let Some(problem) = found.problems.get_mut(before)
+            && problem.help.is_none()
+        {
+            problem.help = Some("for two braces that are text, write `\\{{`".to_owned());
+        }
+        expression
+    }
+
+    /// Reads the text as pieces.
+    fn pieces(&self, spot: Spot, found: &mut Found) -> Vec<Piece> {
+        let pieces = self.split(found).into_iter();
+        let pieces = pieces.filter_map(|piece| match piece {
+            Raw::Text(text) => Some(Piece::Text(text)),
+            Raw::Expression(text, range) => {
+                let expression = self.expression(&text, range, spot, found)?;
+                Some(Piece::Expression(expression))
+            }
+        });
+        pieces.collect()
+    }
+
+    /// Reads the text as a template that yields text, whatever the values are.
+    pub fn text(&self, spot: Spot, found: &mut Found) -> Template {
+        let mut pieces = self.pieces(spot, found);
+        match pieces.as_mut_slice() {
+            [] => Template::Literal("".into()),
+            [Piece::Text(text)] => Template::Literal(std::mem::take(text).into()),
+            _ => Template::Text(pieces),
+        }
+    }
+
+    /// Reads the text as a template whose value keeps its type if it is all of the text.
+    pub fn value(&self, spot: Spot, found: &mut Found) -> Template {
+        match self.text(spot, found) {
+            Template::Text(pieces) => match pieces.as_slice() {
+                [Piece::Expression(expression)] => Template::Value(expression.clone()),
+                _ => Template::Text(pieces),
+            },
+            literal => literal,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        match split(text) {
+            Err(Unclosed(at)) => format!("unclosed {at}"),
+            Ok(pieces) => pieces
+                .into_iter()
+                .map(|piece| match piece {
+                    Raw::Text(text) => format!("<{text}>"),
+                    Raw::Expression(expression, range) => {
+                        assert!(text[range.clone()].starts_with("{{"));
+                        assert!(text[range].ends_with("}}"));
+                        format!("[{expression}]")
+                    }
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn text_is_taken_apart() {
+        for (text, pieces) in [
+            ("", ""),
+            ("plain }} text", "<plain }} text>"),
+            ("{{ x }}", "[x]"),
+            ("a{{x}}b{{ y }}", "<a>[x]<b>[y]"),
+            ("{{ {'a': {'b': 1}} }}", "[{'a': {'b': 1}}]"),
+            ("{{ '}}' ~ \"{{\" }}", "['}}' ~ \"{{\"]"),
+            ("{{ \"\\\"}}\" }}!", "[\"\\\"}}\"]<!>"),
+            ("'\\{{.Names}}'", "<'{{.Names}}'>"),
+            ("\\{{ {{ x }}", "<{{ >[x]"),
+            ("\\\\{{ x }}", "<\\{{ x }}>"),
+            ("a {{ x", "unclosed 2"),
+            ("{{ x }", "unclosed 0"),
+            ("{{ 'x }}", "unclosed 0"),
+            ("{{{ x }}}", "[{ x }]"),
+            ("{{ ü }}ö", "[ü]<ö>"),
+        ] {
+            assert_eq!(shown(text), pieces, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_has_its_own_place_where_that_can_be_told() {
+        let span = |start, end| Span {
+            file: 0,
+            start,
+            end,
+        };
+        assert_eq!(Source::new("abc", span(10, 13)).span_of(1..2), span(11, 12));
+        assert_eq!(Source::new("abc", span(10, 15)).span_of(1..2), span(12, 13));
+        assert_eq!(Source::new("abc", span(10, 20)).span_of(1..2), span(10, 20));
+    }
+}

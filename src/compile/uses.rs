@@ -1,0 +1,83 @@
+//! What the reading of a declaration gathers: the names that are used, each with its place, and what is wrong.
+//!
+//! Texts enter, expressions leave; whether a name is known is told later, when all providers are known.
+
+use super::Expression;
+use crate::model::Span;
+use crate::syntax::Problem;
+
+/// In what kind of place a name is used: what it may stand for there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spot {
+    /// A parameter that the engine renders.
+    Value,
+    /// An argument of a process, which everybody on the machine can read.
+    Argument,
+    /// A URL, which servers write to their logs.
+    Url,
+    /// What the scheduler decides by, in the key of this name: `when`, `for_each`, the time of a sleep.
+    Condition(&'static str),
+    /// `retry.on`: over `failure`.
+    On,
+    /// `check`: over the result, whose fields these are, and all else.
+    Check(&'static [&'static str]),
+    /// `provides`: over the result alone.
+    Result(&'static [&'static str]),
+    /// An argument of a capability: over the store alone.
+    Capability,
+}
+
+/// One use of a name.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Use {
+    /// The name.
+    pub name: String,
+    /// The field that is asked of it.
+    pub field: Option<String>,
+    /// Where.
+    pub span: Span,
+    /// In what kind of place.
+    pub spot: Spot,
+    /// Whether it is on the revert side.
+    pub revert: bool,
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The names that are used.
+    pub uses: Vec<Use>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// Whether the revert side is being read.
+    pub revert: bool,
+}
+
+impl Found {
+    /// Reads an expression; `None` if it is wrong, which is then noted.
+    pub fn expression(&mut self, text: &str, span: Span, spot: Spot) -> Option<Expression> {
+        match Expression::parse(text, span) {
+            Ok(expression) => {
+                for reference in expression.references() {
+                    self.uses.push(Use {
+                        name: reference.name,
+                        field: reference.field,
+                        span,
+                        spot,
+                        revert: self.revert,
+                    });
+                }
+                Some(expression)
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    /// Notes what is wrong.
+    pub fn wrong(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+}

@@ -1,0 +1,147 @@
+//! Looking for jobs and claiming them, as long as there is room and nobody says stop.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::sweep::Sweep;
+use super::{ConductorError, Ended, Shared, Until, job};
+use crate::engine::{Stop, Writer};
+use crate::model::{Duration, JobId, Timestamp};
+use crate::ports::{BoardError, StoreError};
+
+/// How long a board that is away is let be.
+const PAUSE: Duration = Duration::from_secs(1);
+
+type Jobs = JoinSet<(JobId, Result<Ended, ConductorError>)>;
+
+/// Claims and works until there is nothing left (if that is wanted) or `stop` is given; then awaits what it holds.
+pub(super) async fn work(
+    shared: &Arc<Shared>,
+    writer: &Writer,
+    until: Until,
+    stop: &Stop,
+) -> Result<(), ConductorError> {
+    let mut jobs: Jobs = JoinSet::new();
+    let mut sweep = Sweep::new(shared.clock.now());
+    let mut fatal = None;
+    while fatal.is_none() && !stop.is_given() {
+        let mut again = sweep.due();
+        let mut settled = true;
+        if shared.clock.now() >= sweep.due() {
+            settled = sweep.page(shared).await == Some(0);
+            again = sweep.due();
+        }
+        match claim_all(shared, writer, &mut jobs, stop).await {
+            Ok(()) => shared.board_outage.answered(),
+            Err(error) => {
+                shared.board_outage.failed(&error);
+                again = again.min(shared.clock.now().plus(PAUSE));
+                settled = false;
+            }
+        }
+        if until == Until::Empty && settled && jobs.is_empty() && is_empty(shared, &mut sweep).await
+        {
+            return Ok(());
+        }
+        if !settled || until == Until::Empty {
+            again = again.min(shared.clock.now().plus(PAUSE));
+        }
+        fatal = wait(shared, &mut jobs, stop, again).await;
+    }
+    // Whoever holds a job hears `stop` itself; all that is left to do is to await them.
+    if fatal.is_some() {
+        stop.in_order();
+    }
+    while let Some(joined) = jobs.join_next().await {
+        let error = report(joined);
+        fatal = fatal.or(error);
+    }
+    fatal.map_or(Ok(()), Err)
+}
+
+/// Claims jobs until there is no more room or nothing that this machine can do.
+async fn claim_all(
+    shared: &Arc<Shared>,
+    writer: &Writer,
+    jobs: &mut Jobs,
+    stop: &Stop,
+) -> Result<(), BoardError> {
+    let settings = &shared.settings;
+    while jobs.len() < settings.max_jobs.max(1) && !stop.is_given() {
+        let mut able = Vec::new();
+        for requires in shared.board.requirements().await? {
+            match shared.capabilities.lacking(&requires).await {
+                None => able.push(requires),
+                Some(lacking) => tracing::debug!(lacking, "there are jobs that cannot run here"),
+            }
+        }
+        if able.is_empty() {
+            break;
+        }
+        let since = shared.clock.now();
+        let claimed = shared.board.claim(&settings.id, &able, settings.lease_ttl);
+        let Some(claim) = claimed.await? else {
+            break;
+        };
+        let (id, lease) = (claim.job, shared.leases.hold(claim.job, since));
+        let (shared, writer, stop) = (Arc::clone(shared), writer.clone(), stop.clone());
+        jobs.spawn(async move {
+            let ended = job::work_on(&shared, writer, claim, lease, stop).await;
+            (id, ended)
+        });
+    }
+    Ok(())
+}
+
+/// Whether no job is ready or leased by anybody, on the board or in the store.
+async fn is_empty(shared: &Shared, sweep: &mut Sweep) -> bool {
+    let on_board = shared.board.snapshot(1).await;
+    if !on_board.is_ok_and(|postings| postings.is_empty()) {
+        return false;
+    }
+    // What was posted to the store while the board was away must not be left behind.
+    sweep.page(shared).await == Some(0)
+}
+
+/// Waits until there may be something to do; an error with which the conductor cannot go on.
+async fn wait(
+    shared: &Shared,
+    jobs: &mut Jobs,
+    stop: &Stop,
+    again: Timestamp,
+) -> Option<ConductorError> {
+    let mut fatal = None;
+    tokio::select! {
+        biased;
+        () = stop.given() => {}
+        Some(joined) = jobs.join_next() => fatal = report(joined),
+        () = shared.look.notified() => {}
+        () = shared.clock.sleep_until(again) => {}
+    }
+    while let Some(joined) = jobs.try_join_next() {
+        let error = report(joined);
+        fatal = fatal.or(error);
+    }
+    fatal
+}
+
+fn report(
+    joined: Result<(JobId, Result<Ended, ConductorError>), tokio::task::JoinError>,
+) -> Option<ConductorError> {
+    match joined {
+        Ok((job, Ok(ended))) => {
+            tracing::debug!(%job, ?ended, "finished with a job");
+            None
+        }
+        Ok((_, Err(error @ ConductorError::Store(StoreError::Newer { .. })))) => Some(error),
+        Ok((job, Err(error))) => {
+            tracing::warn!(%job, %error, "a job was given back");
+            None
+        }
+        Err(error) => {
+            tracing::error!(%error, "a job ended in a fault of this program; it is given back");
+            None
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! One job, from the claim to its release: own, load, compile, drive, finish.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::lease::Lease;
+use super::{ConductorError, Shared};
+use crate::compile::{self, Input, Plan};
+use crate::engine::{Driven, JobContext, Loss, Orders, Secrets, Stop, Writer, drive};
+use crate::model::{
+    Change, Duration, Epoch, FlowRow, FlowState, JobId, KindSchema, Operator, Phase, Record,
+    Subject, Value, Verb,
+};
+use crate::ports::{
+    Claim, Commit, JobRow, Kinds, Loaded, LogBatch, LogChunk, Notice, Request, StoreError, Stream,
+};
+use crate::scheduler::{Scheduler, evolve_flow};
+use crate::syntax::{self, Severity};
+
+/// So many claims without a commit are bad luck; one more is a job that cannot be run.
+const CLAIMS: u32 = 3;
+/// The first pause before a store that is away is asked again; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What became of a job in the hands of a conductor.
+#[derive(Debug)]
+pub enum Ended {
+    /// Nothing more happens to it until somebody asks for it.
+    AtRest {
+        /// Where it stands.
+        flow: FlowRow,
+        /// What the flow hands out.
+        provided: IndexMap<String, Value>,
+    },
+    /// The conductor was told to stop; another one can go on at once.
+    HandedOver,
+    /// It was dropped; whoever holds it now, or claims it next, goes on from what is committed.
+    Lost(Loss),
+    /// It cannot be run as it is, and is STUCK.
+    Stalled {
+        /// Why.
+        why: String,
+    },
+    /// It was not to be run: it is at an end, or waits for a person, or does not exist.
+    NotToBeRun,
+}
+
+/// Works on a job that was claimed, and finishes with it on the board as well.
+///
+/// # Errors
+/// The store cannot be worked with. The job is given back.
+pub(super) async fn work_on(
+    shared: &Arc<Shared>,
+    writer: Writer,
+    claim: Claim,
+    lease: Lease,
+    stop: Stop,
+) -> Result<Ended, ConductorError> {
+    let id = claim.job;
+    let who = &shared.settings.id;
+    let owned = patiently(shared, &lease, &stop, || shared.store.own(id, who)).await?;
+    let Some(owned) = owned else {
+        return Ok(Ended::HandedOver);
+    };
+    let owned_at = shared.clock.now();
+    let Some(epoch) = owned else {
+        // The notice was stale: there is nothing to do.
+        off_the_board(lease.complete().await);
+        post_again(shared, id, &Ended::NotToBeRun).await;
+        return Ok(Ended::NotToBeRun);
+    };
+    let job = Job {
+        shared,
+        id,
+        epoch,
+        lease: &lease,
+    };
+    let ended = job.run(writer, claim.expired, owned_at, stop).await;
+    shared.inbox.close(id);
+    let ended = ended?;
+    match &ended {
+        Ended::AtRest { .. } | Ended::Stalled { .. } | Ended::NotToBeRun => {
+            job.disown().await;
+            off_the_board(lease.complete().await);
+            post_again(shared, id, &ended).await;
+        }
+        Ended::HandedOver => {
+            job.disown().await;
+            off_the_board(lease.release().await);
+        }
+        Ended::Lost(loss) => tracing::warn!(job = %id, %loss, "dropped a job"),
+    }
+    Ok(ended)
+}
+
+/// One owned job.
+struct Job<'a> {
+    shared: &'a Arc<Shared>,
+    id: JobId,
+    epoch: Epoch,
+    lease: &'a Lease,
+}
+
+impl Job<'_> {
+    async fn run(
+        &self,
+        writer: Writer,
+        expired: bool,
+        owned_at: crate::model::Timestamp,
+        stop: Stop,
+    ) -> Result<Ended, ConductorError> {
+        let shared = self.shared;
+        let store = &shared.store;
+        // Opened before the requests are loaded: what comes in between is not missed, and what comes twice is known.
+        let requests = shared.inbox.open(self.id);
+        let loaded = patiently(shared, self.lease, &stop, || async {
+            match store.load(self.id).await {
+                Err(StoreError::Corrupt(why)) => Ok(Err(why)),
+                other => other.map(Ok),
+            }
+        });
+        let loaded = match loaded.await? {
+            None => return Ok(Ended::HandedOver),
+            Some(Ok(None)) => return Ok(Ended::NotToBeRun),
+            Some(Ok(Some(loaded))) => loaded,
+            Some(Err(why)) => return self.stall(format!("it cannot be read: {why}"), None).await,
+        };
+        let notice = Notice {
+            job: self.id,
+            priority: loaded.job.priority,
+            requires: loaded.job.requires.clone(),
+        };
+        self.lease.owned(self.epoch, notice);
+        let claims = patiently(shared, self.lease, &stop, || {
+            store.claims_without_progress(self.id)
+        });
+        let Some(claims) = claims.await? else {
+            return Ok(Ended::HandedOver);
+        };
+        if claims > CLAIMS && loaded.requests.is_empty() {
+            let why = format!("it was claimed {CLAIMS} times without any progress");
+            return self.stall(why, Some(loaded)).await;
+        }
+        let plan = match compiled(&loaded.job, &shared.kinds) {
+            Ok(plan) => Arc::new(plan),
+            Err(why) => return self.stall(why, Some(loaded)).await,
+        };
+        let seed = seed(self.id, self.epoch);
+        let scheduler = Scheduler::new(Arc::clone(&plan), loaded.checkpoint.clone(), seed);
+        let scheduler = match scheduler {
+            Ok(scheduler) => scheduler,
+            Err(why) => {
+                let why = format!("corrupt checkpoint: {why}");
+                return self.stall(why, Some(loaded)).await;
+            }
+        };
+        if expired {
+            // Whoever held it may still be ending its tasks.
+            let until = owned_at.plus(shared.settings.margin);
+            tokio::select! {
+                () = shared.clock.sleep_until(until) => {}
+                () = self.lease.lost().cancelled() => return Ok(Ended::Lost(Loss::Lease)),
+                () = stop.given() => return Ok(Ended::HandedOver),
+            }
+        }
+        let context = JobContext {
+            job: self.id,
+            epoch: self.epoch,
+            owner: shared.settings.id.clone(),
+            conductor: shared.settings.name.clone(),
+            secrets: Secrets::new(&plan),
+            plan,
+            kinds: shared.kinds.clone(),
+            clock: Arc::clone(&shared.clock),
+            slots: Arc::clone(&shared.slots),
+            stop,
+            writer,
+            requested: Arc::clone(&shared.inbox.requested),
+            observer: shared.observer.clone(),
+        };
+        let orders = Orders {
+            lost: self.lease.lost().clone(),
+            requests,
+            grace: shared.settings.grace,
+            margin: shared.settings.margin,
+        };
+        let (seq, asked) = (loaded.job.seq, loaded.requests);
+        drop(loaded.checkpoint);
+        Ok(
+            match drive(Arc::new(context), scheduler, seq, asked, orders).await {
+                Driven::AtRest { flow, provided } => Ended::AtRest { flow, provided },
+                Driven::HandedOver => Ended::HandedOver,
+                Driven::Lost(loss) => Ended::Lost(loss),
+                Driven::Corrupt(why) => {
+                    let why = format!("corrupt checkpoint: {why}");
+                    return self.stall(why, None).await;
+                }
+            },
+        )
+    }
+
+    /// Marks the job STUCK without touching its atoms. Requests that it cannot carry out are answered, so that it
+    /// is not claimed for them again and again; to be abandoned, it need not be understood.
+    async fn stall(&self, why: String, loaded: Option<Loaded>) -> Result<Ended, ConductorError> {
+        tracing::error!(job = %self.id, why, "the job cannot be run; it is STUCK");
+        let shared = self.shared;
+        let now = shared.clock.now();
+        if let Some(loaded) = loaded.filter(|loaded| !loaded.requests.is_empty()) {
+            let (step, logs) = self.answer(loaded, &why);
+            let ends = step.flow.as_ref().is_some_and(|flow| flow.state.is_end());
+            let flow = step.flow.clone();
+            shared.store.commit(&[step], &logs).await?;
+            if let Some(flow) = flow.filter(|_| ends) {
+                return Ok(Ended::AtRest {
+                    flow,
+                    provided: IndexMap::new(),
+                });
+            }
+        }
+        let who = &shared.settings.id;
+        shared
+            .store
+            .stall(self.id, who, self.epoch, &why, now)
+            .await?;
+        Ok(Ended::Stalled { why })
+    }
+
+    fn answer(&self, loaded: Loaded, why: &str) -> (Commit, LogBatch) {
+        let now = self.shared.clock.now();
+        let mut logs = LogBatch::default();
+        let mut flow = loaded.job.flow;
+        let mut records = Vec::new();
+        let mut answered = Vec::new();
+        for (number, request) in loaded.requests {
+            answered.push(number);
+            let abandoned = abandon(&request).and_then(|by| {
+                let change = Change::Flow {
+                    state: FlowState::Abandoned,
+                    cause: None,
+                    deadline: None,
+                    abandoned: true,
+                    by: Some(Box::new(by)),
+                };
+                evolve_flow(&mut flow, &change, now).ok().map(|()| change)
+            });
+            match abandoned {
+                Some(change) => records.push(Record {
+                    subject: Subject::Flow,
+                    change,
+                    at: now,
+                }),
+                None => logs.chunks.push(LogChunk {
+                    id: 0,
+                    job: self.id,
+                    task: loaded.job.name.clone(),
+                    attempt: 0,
+                    phase: Phase::Execute,
+                    n: number,
+                    stream: Stream::Note,
+                    at: now,
+                    bytes: format!("a request could not be carried out: {why}\n").into_bytes(),
+                }),
+            }
+        }
+        let step = Commit {
+            job: self.id,
+            owner: self.shared.settings.id.clone(),
+            epoch: self.epoch,
+            seq: loaded.job.seq,
+            flow: (!records.is_empty()).then_some(flow),
+            records,
+            atoms: Vec::new(),
+            answered,
+        };
+        (step, logs)
+    }
+
+    async fn disown(&self) {
+        let shared = self.shared;
+        let disowned = shared
+            .store
+            .disown(self.id, &shared.settings.id, self.epoch);
+        if let Err(error) = disowned.await {
+            // Whoever claims it next does not mind.
+            shared.store_outage.failed(&error);
+        }
+    }
+}
+
+fn abandon(request: &Request) -> Option<Operator> {
+    match request {
+        Request::Decide {
+            verb: Verb::Abandon,
+            by,
+            ..
+        } => Some(by.clone()),
+        Request::Cancel(_) | Request::Suspend(_) | Request::Resume(_) | Request::Decide { .. } => {
+            None
+        }
+    }
+}
+
+/// Compiles a job from what was posted; why it cannot be run, in words.
+fn compiled(job: &JobRow, kinds: &Kinds) -> Result<Plan, String> {
+    let schemas: Vec<&KindSchema> = kinds.schemas().collect();
+    let names: Vec<&str> = schemas.iter().map(|schema| schema.name).collect();
+    let (flow, mut problems) = syntax::parse(&job.bundle, &names);
+    let plan = flow.and_then(|flow| {
+        let (plan, more) = compile::compile(&flow, &schemas);
+        problems.extend(more);
+        plan
+    });
+    let errors = problems.iter().filter(|p| p.severity == Severity::Error);
+    if let Some(first) = errors.clone().next() {
+        let (count, message) = (errors.count(), &first.message);
+        return Err(format!(
+            "it does not compile with this version ({count} errors): {message}"
+        ));
+    }
+    let plan = plan.ok_or_else(|| "it does not compile with this version".to_owned())?;
+    let values = job
+        .inputs
+        .iter()
+        .map(|(name, value)| (name, Input::Value(value.clone())));
+    let secrets = job
+        .secrets
+        .iter()
+        .map(|(name, from)| (name, Input::Secret(from.clone())));
+    let given = values
+        .chain(secrets)
+        .map(|(name, input)| (name.clone(), input));
+    let plan = plan.with_inputs(&given.collect()).map_err(|problems| {
+        let problems = problems.iter().map(ToString::to_string);
+        format!(
+            "its inputs do not fit: {}",
+            problems.collect::<Vec<_>>().join("; ")
+        )
+    })?;
+    if plan.digest != job.digest {
+        let what = "with this version it compiles to another plan than when it was posted";
+        return Err(format!(
+            "{what} ({} instead of {})",
+            plan.digest, job.digest
+        ));
+    }
+    Ok(plan)
+}
+
+/// Feeds the jitter of delays: another one for each claim, so that what failed together is not tried again together.
+fn seed(job: JobId, epoch: Epoch) -> u64 {
+    let (high, low) = job.0.as_u64_pair();
+    high ^ low.rotate_left(17) ^ epoch.0.unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// A request may have come between the last commit and the end of the claim, when the board still knew the job.
+async fn post_again(shared: &Shared, id: JobId, ended: &Ended) {
+    if let Ended::AtRest { flow, .. } = ended
+        && flow.state.is_end()
+    {
+        return;
+    }
+    let before = JobId(uuid::Uuid::from_u128(id.0.as_u128().saturating_sub(1)));
+    if let Ok(ready) = shared.store.ready(Some(before), 1).await
+        && let Some(job) = ready.first().filter(|job| job.id == id)
+    {
+        let notice = Notice {
+            job: id,
+            priority: job.priority,
+            requires: job.requires.clone(),
+        };
+        // If the board is away, the sweep finds the job.
+        let _ = shared.board.post(&notice, None).await;
+    }
+}
+
+fn off_the_board(done: Result<(), crate::ports::BoardError>) {
+    if let Err(error) = done {
+        tracing::debug!(%error, "the board did not hear that a job is finished; its lease will end");
+    }
+}
+
+/// Asks a store that may be away until it answers, the job is lost, or the conductor ends (`None`).
+async fn patiently<T, F>(
+    shared: &Shared,
+    lease: &Lease,
+    stop: &Stop,
+    ask: impl Fn() -> F,
+) -> Result<Option<T>, ConductorError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match ask().await {
+            Ok(answer) => {
+                shared.store_outage.answered();
+                return Ok(Some(answer));
+            }
+            Err(error @ StoreError::Unavailable { .. }) => {
+                shared.store_outage.failed(&error);
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                    () = lease.lost().cancelled() => return Err(error.into()),
+                    () = stop.given() => return Ok(None),
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

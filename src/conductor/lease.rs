@@ -1,0 +1,238 @@
+//! Leases: one renewal for all of a conductor's jobs, and what happens when it fails.
+//!
+//! A claimed job enters; a token that is cancelled when the job is lost leaves. A job counts as lost when the store
+//! says so, or when neither board nor store has confirmed it until shortly before its lease ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use super::outage::Outage;
+use crate::model::{ConductorId, Duration, Epoch, JobId, Timestamp};
+use crate::ports::{BoardError, Clock, JobBoard, Notice, Store};
+
+/// The leases of one conductor.
+pub(super) struct Leases {
+    board: Arc<dyn JobBoard>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    who: ConductorId,
+    ttl: Duration,
+    margin: Duration,
+    outage: Outage,
+    book: Mutex<Book>,
+}
+
+#[derive(Default)]
+struct Book {
+    held: BTreeMap<JobId, Held>,
+    /// Jobs that were dropped, and are still leased to this conductor as far as is known.
+    to_release: BTreeSet<JobId>,
+}
+
+struct Held {
+    until: Timestamp,
+    lost: CancellationToken,
+    /// How it is owned in the store, and what is posted if the board has forgotten it.
+    owned: Option<(Epoch, Notice)>,
+}
+
+/// A job that is held. Dropped without having been given up, it is released as soon as the board answers.
+pub(super) struct Lease {
+    leases: Arc<Leases>,
+    job: JobId,
+    lost: CancellationToken,
+}
+
+impl Lease {
+    /// Cancelled when the job is lost.
+    pub(super) fn lost(&self) -> &CancellationToken {
+        &self.lost
+    }
+
+    /// The store has said that the job is owned.
+    pub(super) fn owned(&self, epoch: Epoch, notice: Notice) {
+        if let Some(held) = self.leases.book().held.get_mut(&self.job) {
+            held.owned = Some((epoch, notice));
+        }
+    }
+
+    /// Takes the job off the board.
+    pub(super) async fn complete(self) -> Result<(), BoardError> {
+        let leases = Arc::clone(&self.leases);
+        leases.board.complete(&leases.who, self.job).await?;
+        leases.book().held.remove(&self.job);
+        Ok(())
+    }
+
+    /// Gives the job back.
+    pub(super) async fn release(self) -> Result<(), BoardError> {
+        let leases = Arc::clone(&self.leases);
+        leases.board.release(&leases.who, self.job).await?;
+        leases.book().held.remove(&self.job);
+        Ok(())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut book = self.leases.book();
+        if book.held.remove(&self.job).is_some() {
+            book.to_release.insert(self.job);
+        }
+    }
+}
+
+impl Leases {
+    pub(super) fn new(
+        board: Arc<dyn JobBoard>,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        who: ConductorId,
+        ttl: Duration,
+        margin: Duration,
+    ) -> Self {
+        Self {
+            board,
+            store,
+            clock,
+            who,
+            ttl,
+            margin,
+            outage: Outage::new("job board"),
+            book: Mutex::default(),
+        }
+    }
+
+    /// Holds a job that was claimed at `since` or later.
+    pub(super) fn hold(self: &Arc<Self>, job: JobId, since: Timestamp) -> Lease {
+        let lost = CancellationToken::new();
+        let held = Held {
+            until: since.plus(self.ttl),
+            lost: lost.clone(),
+            owned: None,
+        };
+        let mut book = self.book();
+        book.to_release.remove(&job);
+        book.held.insert(job, held);
+        drop(book);
+        Lease {
+            leases: Arc::clone(self),
+            job,
+            lost,
+        }
+    }
+
+    /// Renews for ever, each third of the lease; more often while it fails.
+    pub(super) async fn keep(&self) {
+        let usual = self.ttl / 3;
+        let hurried = (self.ttl / 15).min(Duration::from_secs(1));
+        let mut pause = usual;
+        loop {
+            self.clock.sleep_until(self.clock.now().plus(pause)).await;
+            pause = if self.renew().await { usual } else { hurried };
+        }
+    }
+
+    /// Releases what was dropped, as far as the board answers.
+    pub(super) async fn release_dropped(&self) {
+        let dropped: Vec<JobId> = self.book().to_release.iter().copied().collect();
+        for job in dropped {
+            // Claimed again in the meantime: it is no longer dropped.
+            if self.book().to_release.contains(&job)
+                && self.board.release(&self.who, job).await.is_ok()
+            {
+                self.book().to_release.remove(&job);
+            }
+        }
+    }
+
+    /// Renews once; `false` if something is in doubt.
+    async fn renew(&self) -> bool {
+        self.release_dropped().await;
+        if self.book().held.is_empty() {
+            return true;
+        }
+        let started = self.clock.now();
+        let limit = self.ttl / 3;
+        let renewed = tokio::time::timeout(limit, self.board.renew(&self.who, self.ttl)).await;
+        let confirmed: BTreeSet<JobId> = match renewed {
+            Ok(Ok(jobs)) => {
+                self.outage.answered();
+                jobs.into_iter().collect()
+            }
+            Ok(Err(error)) => {
+                self.outage.failed(&error);
+                BTreeSet::new()
+            }
+            Err(elapsed) => {
+                self.outage.failed(&elapsed);
+                BTreeSet::new()
+            }
+        };
+        let mut doubtful = Vec::new();
+        for (job, held) in &mut self.book().held {
+            if confirmed.contains(job) {
+                held.until = started.plus(self.ttl);
+            } else {
+                doubtful.push(*job);
+            }
+        }
+        for job in &doubtful {
+            self.ask_store(*job, started).await;
+        }
+        doubtful.is_empty()
+    }
+
+    /// The board does not confirm a job: the store decides, or its silence does.
+    async fn ask_store(&self, job: JobId, started: Timestamp) {
+        let Some((owned, until)) = self.held(job) else {
+            return;
+        };
+        let stands = match &owned {
+            // Not owned yet: whether it will be is being asked by whoever claimed it.
+            None => None,
+            Some((epoch, _)) => {
+                let asked = self.store.owns(job, &self.who, *epoch);
+                match tokio::time::timeout(self.ttl / 3, asked).await {
+                    Ok(Ok(stands)) => Some(stands),
+                    Ok(Err(_)) | Err(_) => None,
+                }
+            }
+        };
+        let lost = match stands {
+            Some(stands) => !stands,
+            None => self.clock.now() >= Timestamp(until.0 - millis(self.margin)),
+        };
+        if lost {
+            tracing::warn!(%job, "the job is no longer held; ending its tasks");
+            if let Some(held) = self.book().held.get(&job) {
+                held.lost.cancel();
+            }
+            return;
+        }
+        if let (Some(true), Some((_, notice))) = (stands, owned) {
+            if let Some(held) = self.book().held.get_mut(&job) {
+                held.until = started.plus(self.ttl);
+            }
+            // The board may have forgotten it. If somebody else has claimed it there, this changes nothing.
+            let post = self.board.post(&notice, Some((&self.who, self.ttl)));
+            let _ = tokio::time::timeout(self.ttl / 3, post).await;
+        }
+    }
+
+    fn held(&self, job: JobId) -> Option<(Option<(Epoch, Notice)>, Timestamp)> {
+        let book = self.book();
+        let held = book.held.get(&job)?;
+        Some((held.owned.clone(), held.until))
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,74 @@
+//! How a conductor is set up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{ConductorId, Duration};
+
+/// The shortest lease that may be asked for.
+pub const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+
+/// What a conductor is, and how much it takes on.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who it is, new for every start.
+    pub id: ConductorId,
+    /// What it is called: `conductor.name` in flows.
+    pub name: String,
+    /// The machine's name, for the capability `host`.
+    pub host: String,
+    /// How many jobs it works on at once, at least 1.
+    pub max_jobs: usize,
+    /// How many tasks that occupy the machine run at once, in all its jobs, at least 1.
+    pub max_tasks: usize,
+    /// How long a lease lasts without being renewed; at least [`SHORTEST_LEASE`].
+    pub lease_ttl: Duration,
+    /// How long before the end of a lease its tasks are ended, and how long whoever takes over waits.
+    pub margin: Duration,
+    /// How long running attempts are let run when it is told to stop.
+    pub grace: Duration,
+    /// What it is labelled with, for the capability `label`.
+    pub labels: BTreeSet<String>,
+    /// Capabilities of its own: a name, and the shell command that succeeds if it has it.
+    pub capabilities: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// The usual settings for a new conductor on this machine. `random` makes its id unlike any other.
+    #[must_use]
+    pub fn new(name: Option<String>, random: u64) -> Self {
+        let host = host_name();
+        let id = format!("{host}:{}:{random:08x}", std::process::id());
+        Self {
+            name: name.unwrap_or_else(|| host.clone()),
+            id: ConductorId(id),
+            host,
+            max_jobs: 64,
+            max_tasks: (4 * std::thread::available_parallelism().map_or(4, usize::from)).max(16),
+            lease_ttl: Duration::from_secs(15),
+            margin: Duration::from_secs(3),
+            grace: Duration::from_secs(10),
+            labels: BTreeSet::new(),
+            capabilities: BTreeMap::new(),
+        }
+    }
+
+    /// With another lease. One below [`SHORTEST_LEASE`] is made that long; the margin is a fifth of it.
+    #[must_use]
+    pub fn with_lease(mut self, ttl: Duration) -> Self {
+        self.lease_ttl = ttl.max(SHORTEST_LEASE);
+        self.margin = self.lease_ttl / 5;
+        self
+    }
+}
+
+fn host_name() -> String {
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
+    }
+}

@@ -1,0 +1,360 @@
+//! One attempt: carries out one command of the scheduler, and says what came of it.
+//!
+//! A command enters; an outcome and the last of the output leave, both without secrets. Whatever a task kind does
+//! (fail, panic, take too long, give back too much, ignore that it is cancelled), an attempt ends with an outcome.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use futures_util::FutureExt;
+use futures_util::future::maybe_done;
+use indexmap::IndexMap;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::unconstrained;
+use tokio_util::sync::CancellationToken;
+
+use super::JobContext;
+use super::log::{AttemptLog, Author};
+use super::names;
+use crate::compile::{Action, Expression, Task};
+use crate::model::{
+    AtomId, Duration, Failure, FailureKind, Phase, Timestamp, Value, format_duration,
+};
+use crate::ports::{Call, LogBatch, LogSink, Outcome, TaskKind};
+use crate::scheduler::{Command, result_scope};
+
+/// The largest result that is stored, in bytes of JSON.
+const LARGEST_RESULT: usize = 1 << 20;
+/// How long a call that was cancelled may take to end before it is dropped.
+const END: Duration = Duration::from_secs(30);
+
+/// What came of an attempt.
+pub(super) struct Ended {
+    pub(super) atom: AtomId,
+    pub(super) attempt: u32,
+    pub(super) phase: Phase,
+    pub(super) outcome: Result<Value, Failure>,
+    /// Output that has not been handed over: to be committed along with the outcome.
+    pub(super) logs: LogBatch,
+}
+
+/// A place in the queue for the machine, or the machine itself.
+pub(super) type Place = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+
+/// Takes a place in the queue now, so that whoever takes one later starts later.
+pub(super) fn queue_up(slots: &Arc<Semaphore>) -> Place {
+    let permit = unconstrained(Arc::clone(slots).acquire_owned());
+    let mut place = Box::pin(maybe_done(permit));
+    let _ = place.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    Box::pin(async move {
+        place.as_mut().await;
+        // Closed when the conductor ends.
+        place.as_mut().take_output()?.ok()
+    })
+}
+
+/// A command that is about to be carried out.
+pub(super) struct Attempt {
+    context: Arc<JobContext>,
+    command: Command,
+    stop: CancellationToken,
+}
+
+impl Attempt {
+    /// An attempt that ends early when `stop` is cancelled.
+    pub(super) fn new(context: Arc<JobContext>, command: Command, stop: CancellationToken) -> Self {
+        Self {
+            context,
+            command,
+            stop,
+        }
+    }
+
+    /// Carries the command out, once its `place` has come if it is to occupy the machine. Dropping the future drops
+    /// the call.
+    pub(super) async fn run(self, place: Option<Place>) -> Ended {
+        let mut logs = LogBatch::default();
+        let outcome = self.outcome(place, &mut logs).await;
+        let outcome = match self.context.secrets.masker() {
+            None => outcome,
+            Some(masker) => outcome
+                .map(|result| masker.value(result))
+                .map_err(|failure| masker.failure(failure)),
+        };
+        Ended {
+            atom: self.command.atom,
+            attempt: self.command.attempt,
+            phase: self.command.phase,
+            outcome,
+            logs,
+        }
+    }
+
+    async fn outcome(&self, place: Option<Place>, logs: &mut LogBatch) -> Result<Value, Failure> {
+        let context = &self.context;
+        let side = self.side()?;
+        let _slot = self.slot(place).await?;
+        let secrets = context.secrets.read(&context.plan, &side.action.needs);
+        let secrets = secrets.await?;
+        let author = Author {
+            job: context.job,
+            task: side.name.to_owned(),
+            attempt: self.command.attempt,
+            phase: self.command.phase,
+        };
+        let log = Arc::new(AttemptLog::new(
+            author,
+            Arc::clone(&context.clock),
+            context.observer.clone(),
+            context.secrets.masker(),
+        ));
+        let sink: Arc<dyn LogSink> = Arc::clone(&log) as Arc<dyn LogSink>;
+        let work = AssertUnwindSafe(self.carry_out(&side, secrets, sink)).catch_unwind();
+        let outcome = tokio::select! {
+            biased;
+            done = work => done.unwrap_or_else(|panic| Err(panicked(&side, panic.as_ref()))),
+            never = log.pump(&context.writer) => match never {},
+        };
+        *logs = log.finish();
+        outcome
+    }
+
+    fn side(&self) -> Result<Side<'_>, Failure> {
+        let plan = &self.context.plan;
+        let other = |what: &str| Failure::new(FailureKind::Other, what);
+        let task = plan.task(self.command.atom);
+        let task = task.ok_or_else(|| other("only tasks can be carried out"))?;
+        let (action, timeout, written) = match (self.command.phase, &task.revert) {
+            (Phase::Execute, _) => (&task.execute, task.timeout, true),
+            (Phase::Revert, Some(reversal)) => (&reversal.action, reversal.timeout, true),
+            (Phase::Revert, None) => (&task.execute, task.timeout, false),
+        };
+        let kind = self.context.kinds.get(&action.kind).ok_or_else(|| {
+            let what = format!("this conductor has no task kind `{}`", action.kind);
+            Failure::new(FailureKind::Other, what)
+        })?;
+        Ok(Side {
+            name: &plan.atom(self.command.atom).name,
+            task,
+            action,
+            kind: Arc::clone(kind),
+            timeout,
+            written,
+        })
+    }
+
+    /// Waits for its turn on the machine. What only waits needs none.
+    async fn slot(&self, place: Option<Place>) -> Result<Option<OwnedSemaphorePermit>, Failure> {
+        if self.stop.is_cancelled() {
+            return Err(stopped());
+        }
+        let Some(place) = place else {
+            return Ok(None);
+        };
+        let permit = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(stopped()),
+            permit = place => permit.ok_or_else(stopped)?,
+        };
+        if self.context.stop.is_given() {
+            return Err(stopped());
+        }
+        Ok(Some(permit))
+    }
+
+    async fn carry_out(
+        &self,
+        side: &Side<'_>,
+        secrets: IndexMap<String, Value>,
+        log: Arc<dyn LogSink>,
+    ) -> Result<Value, Failure> {
+        let command = &self.command;
+        let key = self.key(side.name);
+        let mut names = names::of_attempt(&self.context, command, side.name, &key, secrets);
+        let spec = match side.action.params.render(&names) {
+            Ok(spec) => spec,
+            // What could not be rendered then was never done.
+            Err(_) if !side.written && self.was_never_called(side.name) => return Ok(Value::Null),
+            Err(error) => return Err(Failure::new(FailureKind::Template, error.to_string())),
+        };
+        let deadline = side.timeout.map(|t| self.context.clock.now().plus(t));
+        let cancel = self.stop.child_token();
+        let call = Call {
+            job: self.context.job,
+            task: side.name.to_owned(),
+            phase: command.phase,
+            key,
+            attempt: command.attempt,
+            epoch: self.context.epoch,
+            spec,
+            deadline,
+            until: command.until,
+            interrupted: command.interrupted,
+            cancel: cancel.clone(),
+            log,
+        };
+        if !side.written {
+            let outcome = Outcome {
+                result: self
+                    .command
+                    .undo
+                    .as_ref()
+                    .map_or(Value::Null, |undo| undo.result.clone()),
+                failure: self.own_failure(side.name).cloned(),
+            };
+            let call = async { side.kind.revert(call, outcome).await.map(|()| Value::Null) };
+            return self.until_end(side, deadline, &cancel, call).await;
+        }
+        let call = side.kind.execute(call);
+        let result = self.until_end(side, deadline, &cancel, call).await?;
+        limit(&result)?;
+        if let Some(check) = &side.action.check {
+            names::with_result(&mut names, &result);
+            holds(check, &names)?;
+        }
+        match command.phase {
+            Phase::Revert => Ok(Value::Null),
+            Phase::Execute => {
+                self.can_provide(side.task, &result)?;
+                Ok(result)
+            }
+        }
+    }
+
+    fn key(&self, name: &str) -> String {
+        let (job, generation) = (self.context.job, self.command.generation);
+        match self.command.phase {
+            Phase::Execute => format!("{job}/{name}/{generation}"),
+            Phase::Revert => format!("{job}/{name}/{generation}/revert"),
+        }
+    }
+
+    /// How the execute side failed that this reverts.
+    fn own_failure(&self, name: &str) -> Option<&Failure> {
+        let failure = self.command.undo.as_ref()?.failure.as_ref();
+        failure.filter(|failure| failure.task == name)
+    }
+
+    fn was_never_called(&self, name: &str) -> bool {
+        let failure = self.own_failure(name);
+        failure.is_some_and(|f| matches!(f.kind, FailureKind::Template | FailureKind::Secret))
+    }
+
+    /// Waits for a call; past its deadline, or when the attempt is stopped, it is cancelled and awaited.
+    async fn until_end(
+        &self,
+        side: &Side<'_>,
+        deadline: Option<Timestamp>,
+        cancel: &CancellationToken,
+        call: impl Future<Output = Result<Value, Failure>>,
+    ) -> Result<Value, Failure> {
+        let mut call = pin!(call);
+        let clock = &self.context.clock;
+        let due = async {
+            match deadline {
+                Some(deadline) => clock.sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let late = tokio::select! {
+            biased;
+            done = &mut call => return done,
+            () = self.stop.cancelled() => false,
+            () = due => true,
+        };
+        cancel.cancel();
+        let ended = tokio::time::timeout(END, call).await;
+        let failure = match ended {
+            Ok(Ok(result)) => return Ok(result),
+            Ok(Err(failure)) => failure,
+            Err(_) => stopped(),
+        };
+        if !late {
+            return Err(failure);
+        }
+        let limit = side.timeout.unwrap_or_default();
+        let message = format!("took longer than {}", format_duration(limit));
+        Err(Failure::new(FailureKind::Timeout, message))
+    }
+
+    /// Whether every name that the task provides can be told from what is going to be stored.
+    fn can_provide(&self, task: &Task, result: &Value) -> Result<(), Failure> {
+        if task.provides.values().all(Option::is_none) {
+            return Ok(());
+        }
+        let masker = self.context.secrets.masker();
+        let stored = masker.map(|masker| masker.value(result.clone()));
+        let names = result_scope(stored.as_ref().unwrap_or(result));
+        for (name, expression) in &task.provides {
+            if let Some(expression) = expression
+                && let Err(error) = expression.evaluate(&names)
+            {
+                let what = format!("the result does not give `{name}`: {error}");
+                return Err(Failure::new(FailureKind::Result, what));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One side of a task, found in the plan.
+struct Side<'a> {
+    name: &'a str,
+    task: &'a Task,
+    action: &'a Action,
+    kind: Arc<dyn TaskKind>,
+    timeout: Option<Duration>,
+    /// Whether the flow says what this side does; if not, the kind knows how to revert.
+    written: bool,
+}
+
+fn stopped() -> Failure {
+    Failure::new(FailureKind::Cancelled, "stopped")
+}
+
+fn panicked(side: &Side<'_>, panic: &(dyn Any + Send)) -> Failure {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    let what = format!(
+        "the task kind `{}` panicked: {}",
+        side.action.kind,
+        text.as_deref().unwrap_or("without a message")
+    );
+    Failure::new(FailureKind::Other, what)
+}
+
+fn holds(check: &Expression, names: &IndexMap<String, Value>) -> Result<(), Failure> {
+    match check.holds(names) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let what = format!("`check: {}` does not hold", check.text);
+            Err(Failure::new(FailureKind::Check, what))
+        }
+        Err(error) => {
+            let what = format!("`check: {}`: {error}", check.text);
+            Err(Failure::new(FailureKind::Check, what))
+        }
+    }
+}
+
+/// Refuses a result that is too large for a checkpoint, without writing it out.
+fn limit(result: &Value) -> Result<(), Failure> {
+    struct Room(usize);
+    impl std::io::Write for Room {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let left = self.0.checked_sub(bytes.len());
+            self.0 = left.ok_or(std::io::ErrorKind::FileTooLarge)?;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    serde_json::to_writer(Room(LARGEST_RESULT), result).map_err(|_| {
+        let what = "the result is larger than 1MiB; write it to a file, and give back its path";
+        Failure::new(FailureKind::TooLarge, what)
+    })
+}

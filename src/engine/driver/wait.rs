@@ -1,0 +1,176 @@
+//! Waiting for what happens next, and taking all of it that is there.
+
+use tokio::task::JoinError;
+
+use super::{Driver, End, Loss, Mode};
+use crate::engine::attempt::Ended;
+use crate::model::{AtomId, FailureKind, Phase, Timestamp};
+use crate::ports::{LogChunk, Request, Stream};
+use crate::scheduler::Event;
+
+/// How many outcomes are handled before one commit.
+const TOGETHER: usize = 1024;
+
+impl Driver {
+    /// Returns once there is something to be committed or done.
+    pub(super) async fn wait(&mut self) -> Result<(), End> {
+        let clock = self.context.clock.clone();
+        let wake = match self.mode {
+            Mode::Going => self.scheduler.next_wakeup(),
+            Mode::Grace(until) => Some(until),
+            Mode::Ending => None,
+        };
+        let due = async {
+            match wake {
+                Some(instant) => clock.sleep_until(instant).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.orders.lost.cancelled() => return Err(End::Lost(Loss::Lease)),
+            () = self.context.stop.given_at_once(), if self.mode != Mode::Ending || !self.attempts.is_empty() => {
+                self.end_at_once().await?;
+            }
+            () = self.context.stop.given(), if self.mode == Mode::Going => {
+                self.begin_grace()?;
+            }
+            Some(joined) = self.attempts.join_next() => {
+                self.take_outcome(joined)?;
+                self.take_what_is_there().await?;
+            }
+            Some((number, request)) = self.orders.requests.recv() => {
+                self.take_request(number, request)?;
+            }
+            () = due => match self.mode {
+                Mode::Going => self.handle(Event::Tick)?,
+                Mode::Grace(_) => self.end_grace(),
+                Mode::Ending => {}
+            },
+        }
+        Ok(())
+    }
+
+    /// Outcomes that are there already share the commit of the first.
+    async fn take_what_is_there(&mut self) -> Result<(), End> {
+        if !self.attempts.is_empty() {
+            // Attempts that are about to end get the turn to do so.
+            tokio::task::yield_now().await;
+        }
+        for _ in 1..TOGETHER {
+            let Some(joined) = self.attempts.try_join_next() else {
+                break;
+            };
+            self.take_outcome(joined)?;
+        }
+        while let Ok((number, request)) = self.orders.requests.try_recv() {
+            self.take_request(number, request)?;
+        }
+        let due = self.scheduler.next_wakeup();
+        if self.mode == Mode::Going && due.is_some_and(|due| due <= self.context.clock.now()) {
+            // Outcomes may come without end; an instant must not wait for a gap between them.
+            self.handle(Event::Tick)?;
+        }
+        Ok(())
+    }
+
+    fn take_outcome(&mut self, joined: Result<Ended, JoinError>) -> Result<(), End> {
+        let ended = joined.map_err(|error| {
+            tracing::error!(job = %self.context.job, %error, "an attempt ended without an outcome");
+            End::Lost(Loss::Fault)
+        })?;
+        self.logs.chunks.extend(ended.logs.chunks);
+        self.logs.trims.extend(ended.logs.trims);
+        let running = self.running.remove(&ended.atom);
+        let stopped = running.is_some_and(|running| running.stopped);
+        let cut_off = |kind| kind == FailureKind::Cancelled;
+        let event = match ended.outcome {
+            // Stopped by nobody but the conductor that ends.
+            Err(failure) if cut_off(failure.kind) && !stopped && self.context.stop.is_given() => {
+                Event::HandedOver { atom: ended.atom }
+            }
+            outcome => Event::Finished {
+                atom: ended.atom,
+                attempt: ended.attempt,
+                phase: ended.phase,
+                outcome,
+            },
+        };
+        if self.mode == Mode::Going && self.context.stop.is_given() {
+            self.begin_grace()?;
+        }
+        Ok(self.handle(event)?)
+    }
+
+    /// Drops what runs, and records that it was cut off.
+    async fn end_at_once(&mut self) -> Result<(), End> {
+        if self.mode == Mode::Going {
+            self.begin_grace()?;
+        }
+        self.end_grace();
+        while let Some(joined) = self.attempts.try_join_next() {
+            self.take_outcome(joined)?;
+        }
+        self.attempts.shutdown().await;
+        let mut cut_off: Vec<AtomId> = self.running.drain().map(|(atom, _)| atom).collect();
+        cut_off.sort_unstable();
+        for atom in cut_off {
+            self.handle(Event::HandedOver { atom })?;
+        }
+        Ok(())
+    }
+
+    /// Carries out what a person asks for. What cannot be done is noted in the job's log.
+    pub(super) fn take_request(&mut self, number: i64, request: Request) -> Result<(), End> {
+        if !self.known.insert(number) {
+            return Ok(());
+        }
+        self.answered.push(number);
+        let event = match request {
+            Request::Cancel(by) => Event::Cancel(by),
+            Request::Suspend(by) => Event::Suspend(by),
+            Request::Resume(by) => Event::Resume(by),
+            Request::Decide { verb, task, by } => {
+                let atom = match &task {
+                    None => None,
+                    Some(name) => match self.task(name) {
+                        Some(atom) => Some(atom),
+                        None => {
+                            self.note(number, format!("there is no task `{name}`\n"));
+                            return Ok(());
+                        }
+                    },
+                };
+                Event::Decide { verb, atom, by }
+            }
+        };
+        if let Err(why) = self.handle(event) {
+            self.note(
+                number,
+                format!("a request could not be carried out: {why}\n"),
+            );
+        }
+        Ok(())
+    }
+
+    fn task(&self, name: &str) -> Option<AtomId> {
+        let atoms = self.context.plan.atoms.iter().zip(0u32..);
+        let mut ids = atoms.filter(|(atom, _)| atom.name == name);
+        ids.next().map(|(_, id)| AtomId(id))
+    }
+
+    fn note(&mut self, number: i64, text: String) {
+        let at: Timestamp = self.context.clock.now();
+        self.logs.chunks.push(LogChunk {
+            id: 0,
+            job: self.context.job,
+            task: self.context.plan.name.clone(),
+            attempt: 0,
+            phase: Phase::Execute,
+            n: number,
+            stream: Stream::Note,
+            at,
+            bytes: text.into_bytes(),
+        });
+    }
+}

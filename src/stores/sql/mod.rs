@@ -1,0 +1,283 @@
+//! The store in a SQL database: one implementation, and a `Dialect` for what is not the same everywhere.
+//!
+//! Every method is one script, which is one transaction and one round trip; a batch of steps takes two.
+
+mod commit;
+mod dialect;
+mod read;
+
+use async_trait::async_trait;
+
+use self::commit::json;
+use self::dialect::Dialect;
+use self::read::{FORM, summary_columns};
+use crate::model::{ConductorId, Epoch, JobId, NewJob, Timestamp};
+use crate::ports::{
+    Commit, Committed, Created, EventRow, JobSummary, Loaded, LogBatch, LogChunk, LogFilter,
+    Request, Store, StoreError,
+};
+use crate::sql::{Args, Database, Durability, Row, Schema};
+
+const SCHEMA: Schema = Schema {
+    history: "store_migrations",
+    sqlite: &[(
+        1,
+        "jobs",
+        include_str!("../migrations/sqlite/0001_jobs.sql"),
+    )],
+};
+
+/// Jobs, atoms, events, logs and requests in tables.
+#[derive(Debug)]
+pub struct SqlStore {
+    database: Database,
+    dialect: &'static Dialect,
+}
+
+impl SqlStore {
+    /// Opens the store that `url` names: `sqlite:///path/jobs.db` or `sqlite://relative.db`. The file is made if it is
+    /// not there, its folder is not; an older schema is brought up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], which names the file and the next action; [`StoreError::Newer`].
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Ok(Self {
+            database: Database::open(url, Durability::Full, &SCHEMA).await?,
+            dialect: &dialect::SQLITE,
+        })
+    }
+
+    async fn read(&self, script: &'static str, args: Args) -> Result<Vec<Row>, StoreError> {
+        Ok(self.database.read(script, args).await?)
+    }
+
+    async fn write(&self, script: &'static str, args: Args) -> Result<Vec<Row>, StoreError> {
+        Ok(self.database.write(script, args).await?)
+    }
+
+    async fn summaries(
+        &self,
+        script: &'static str,
+        args: Args,
+    ) -> Result<Vec<JobSummary>, StoreError> {
+        let rows = self.read(script, args).await?;
+        rows.iter().map(read::summary).collect()
+    }
+}
+
+/// `job`, `who`, `epoch` as the first three arguments.
+fn claim(job: JobId, who: &ConductorId, epoch: Epoch) -> Args {
+    Args::new()
+        .text(job.to_string())
+        .text(who.0.as_str())
+        .int(epoch.0)
+}
+
+fn kind(request: &Request) -> &'static str {
+    match request {
+        Request::Cancel(_) => "cancel",
+        Request::Suspend(_) => "suspend",
+        Request::Resume(_) => "resume",
+        Request::Decide { .. } => "decide",
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn create(&self, new: &NewJob) -> Result<Created, StoreError> {
+        let args = Args::new()
+            .text(new.id.to_string())
+            .text(new.name.as_str())
+            .maybe_text(new.key.clone())
+            .text(new.digest.0.as_str())
+            .text(new.requires.as_str())
+            .text(new.priority.as_str())
+            .int(new.created_at.0)
+            .int(FORM)
+            .text(json(&new.bundle)?)
+            .text(json(&new.inputs)?)
+            .text(json(&new.secrets)?);
+        let rows = self.write(self.dialect.create, args).await?;
+        let first = rows
+            .first()
+            .ok_or_else(|| StoreError::Corrupt(format!("job {} was made and is gone", new.id)))?;
+        if first.text(0)? == "new" {
+            return Ok(Created::New);
+        }
+        let id = first.text(1)?;
+        let id = id
+            .parse()
+            .map_err(|why| StoreError::Corrupt(format!("jobs: {why}")))?;
+        Ok(Created::Existing(id))
+    }
+
+    async fn own(&self, job: JobId, who: &ConductorId) -> Result<Option<Epoch>, StoreError> {
+        const OWN: &str = "
+            UPDATE jobs SET epoch = epoch + 1, owner = $2, claims = claims + 1
+            WHERE id = $1 AND ended = 0
+              AND (state NOT IN ('SUSPENDED', 'STUCK')
+                   OR EXISTS (SELECT 1 FROM requests WHERE job = $1))
+            RETURNING epoch";
+        let args = Args::new().text(job.to_string()).text(who.0.as_str());
+        let rows = self.write(OWN, args).await?;
+        Ok(rows.first().map(|row| row.int(0)).transpose()?.map(Epoch))
+    }
+
+    async fn claims_without_progress(&self, job: JobId) -> Result<u32, StoreError> {
+        const CLAIMS: &str = "SELECT claims FROM jobs WHERE id = $1";
+        let rows = self.read(CLAIMS, Args::new().text(job.to_string())).await?;
+        let claims = rows.first().map_or(Ok(0), |row| row.int(0))?;
+        Ok(u32::try_from(claims).unwrap_or(u32::MAX))
+    }
+
+    async fn stall(
+        &self,
+        job: JobId,
+        who: &ConductorId,
+        epoch: Epoch,
+        why: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (cause, record) = super::stalled(why, at);
+        let args = claim(job, who, epoch)
+            .text(json(&cause)?)
+            .int(at.0)
+            .text(json(&record)?)
+            .int(FORM);
+        Ok(!self.write(self.dialect.stall, args).await?.is_empty())
+    }
+
+    async fn disown(
+        &self,
+        job: JobId,
+        who: &ConductorId,
+        epoch: Epoch,
+    ) -> Result<bool, StoreError> {
+        const DISOWN: &str = "
+            UPDATE jobs SET owner = NULL WHERE id = $1 AND owner = $2 AND epoch = $3 RETURNING id";
+        Ok(!self.write(DISOWN, claim(job, who, epoch)).await?.is_empty())
+    }
+
+    async fn owns(&self, job: JobId, who: &ConductorId, epoch: Epoch) -> Result<bool, StoreError> {
+        const OWNS: &str = "SELECT 1 FROM jobs WHERE id = $1 AND owner = $2 AND epoch = $3";
+        Ok(!self.read(OWNS, claim(job, who, epoch)).await?.is_empty())
+    }
+
+    async fn load(&self, job: JobId) -> Result<Option<Loaded>, StoreError> {
+        let args = Args::new().text(job.to_string());
+        read::loaded(&self.read(self.dialect.load, args).await?)
+    }
+
+    async fn commit(
+        &self,
+        steps: &[Commit],
+        logs: &LogBatch,
+    ) -> Result<Vec<Committed>, StoreError> {
+        commit::commit(self, steps, logs).await
+    }
+
+    async fn request(
+        &self,
+        job: JobId,
+        request: &Request,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        const REQUEST: &str = "
+            INSERT INTO requests (job, kind, at, form, body)
+            SELECT id, $2, $3, $4, $5 FROM jobs WHERE id = $1 AND ended = 0
+            RETURNING id";
+        let args = Args::new()
+            .text(job.to_string())
+            .text(kind(request))
+            .int(at.0)
+            .int(FORM)
+            .text(json(request)?);
+        Ok(!self.write(REQUEST, args).await?.is_empty())
+    }
+
+    async fn requests(&self, who: &ConductorId) -> Result<Vec<(JobId, i64, Request)>, StoreError> {
+        const REQUESTS: &str = "
+            SELECT r.job, r.id, r.form, r.body FROM requests AS r JOIN jobs AS j ON j.id = r.job
+            WHERE j.owner = $1 ORDER BY r.id";
+        let rows = self
+            .read(REQUESTS, Args::new().text(who.0.as_str()))
+            .await?;
+        rows.iter().map(read::request).collect()
+    }
+
+    async fn jobs(&self, ended: bool, limit: u32) -> Result<Vec<JobSummary>, StoreError> {
+        const ALL: &str = concat!(
+            "SELECT ",
+            summary_columns!(),
+            " FROM jobs AS j ORDER BY j.id DESC LIMIT $1"
+        );
+        const LIVE: &str = concat!(
+            "SELECT ",
+            summary_columns!(),
+            " FROM jobs AS j WHERE j.ended = 0 ORDER BY j.id DESC LIMIT $1"
+        );
+        let script = if ended { ALL } else { LIVE };
+        self.summaries(script, Args::new().int(limit.into())).await
+    }
+
+    async fn find(&self, prefix: &str, limit: u32) -> Result<Vec<JobSummary>, StoreError> {
+        const FIND: &str = concat!(
+            "SELECT ",
+            summary_columns!(),
+            " FROM jobs AS j WHERE j.id >= $1 AND j.id < $2 ORDER BY j.id LIMIT $3"
+        );
+        // Every id that begins with the prefix goes on with a digit, a hyphen or a letter below `g`, or ends.
+        let args = Args::new()
+            .text(prefix)
+            .text(format!("{prefix}g"))
+            .int(limit.into());
+        self.summaries(FIND, args).await
+    }
+
+    async fn ready(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobSummary>, StoreError> {
+        const READY: &str = concat!(
+            "SELECT ",
+            summary_columns!(),
+            " FROM jobs AS j
+            WHERE j.ended = 0 AND j.id > $1 AND j.owner IS NULL
+              AND (j.state NOT IN ('SUSPENDED', 'STUCK')
+                   OR EXISTS (SELECT 1 FROM requests AS r WHERE r.job = j.id))
+            ORDER BY j.id LIMIT $2"
+        );
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        self.summaries(READY, Args::new().text(after).int(limit.into()))
+            .await
+    }
+
+    async fn events(
+        &self,
+        job: JobId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<EventRow>, StoreError> {
+        const EVENTS: &str = "
+            SELECT seq, epoch, form, record FROM events
+            WHERE job = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+        let args = Args::new()
+            .text(job.to_string())
+            .int(after)
+            .int(limit.into());
+        let rows = self.read(EVENTS, args).await?;
+        rows.iter().map(|row| read::event(row, job)).collect()
+    }
+
+    async fn logs(&self, filter: &LogFilter) -> Result<Vec<LogChunk>, StoreError> {
+        const LOGS: &str = "
+            SELECT id, task, attempt, phase, n, stream, at, bytes FROM logs
+            WHERE job = $1 AND id > $2 AND ($3 IS NULL OR task = $3) ORDER BY id LIMIT $4";
+        let args = Args::new()
+            .text(filter.job.to_string())
+            .int(filter.after)
+            .maybe_text(filter.task.clone())
+            .int(filter.limit.into());
+        let rows = self.read(LOGS, args).await?;
+        rows.iter()
+            .map(|row| read::chunk(row, filter.job))
+            .collect()
+    }
+}
