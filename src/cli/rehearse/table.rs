@@ -32,10 +32,7 @@ pub fn lines(found: &Report, width: usize) -> Vec<Line> {
     let death = column(heads[3], &mut rows.iter().map(|row| row.death.width()));
     let effect = column(heads[4], &mut rows.iter().map(|row| row.effect.width()));
     let others = names + revert + death + effect + 4 * GAP;
-    let widest = column(
-        heads[1],
-        &mut found.tasks.iter().map(|task| story_width(task)),
-    );
+    let widest = column(heads[1], &mut found.tasks.iter().map(story_width));
     let story = width
         .saturating_sub(others)
         .max(STORY)
@@ -209,7 +206,7 @@ fn tries(task: &Rehearsed, fails: &Ending) -> Option<String> {
         return None;
     }
     let times = match fails.end {
-        Some(_) => count(fails.executions as usize, "trie").replace("tries", "tries"),
+        Some(_) => count(fails.executions as usize, "trie"),
         None => format!("{} tries and more", fails.executions),
     };
     let group = fails

@@ -33,6 +33,7 @@ async fn a_commit_is_loaded_as_it_was_written(stores: Stores) {
         ..Failure::new(FailureKind::Exit, "ended with 3")
     };
     let full = AtomRow {
+        revert_failure: None,
         state: AtomState::Retrying,
         intention: Intention::Retry,
         attempt: 4,
@@ -76,7 +77,7 @@ async fn a_commit_is_loaded_as_it_was_written(stores: Stores) {
                 state: FlowState::Reverting,
                 cause: None,
                 deadline: None,
-                by: Some(operator()),
+                by: Some(Box::new(operator())),
             },
             at: AT,
         },
