@@ -74,6 +74,7 @@ async fn a_commit_is_loaded_as_it_was_written(stores: Stores) {
         Record {
             subject: Subject::Flow,
             change: Change::Flow {
+                abandoned: false,
                 state: FlowState::Reverting,
                 cause: None,
                 deadline: None,
