@@ -296,8 +296,7 @@ fn check_args(
         let failures: BTreeSet<String> = match deviation {
             Some(Deviation::Failures(list)) => list
                 .iter()
-                .filter(|(of, _)| *of == task)
-                .next_back()
+                .rfind(|(of, _)| *of == task)
                 .map(|(_, names)| names.iter().map(|n| (*n).to_owned()).collect())
                 .unwrap_or_default(),
             _ => expected[2]["flow_failures"]
