@@ -8,10 +8,12 @@ use tracing_subscriber::EnvFilter;
 
 use super::backend::Backend;
 use super::config::Config;
+use super::journal::Journal;
 use super::report::{Exit, Result};
 use super::run::ConductorArguments;
 use super::source::kinds;
 use crate::conductor::{Conductor, Settings, Stop, Until};
+use crate::model::ConductorId;
 use crate::ports::SystemClock;
 
 /// How a log is written.
@@ -57,7 +59,7 @@ async fn conduct(config: &Config, arguments: &ConductorArguments) -> Result {
         backend.board,
         kinds(&settings.id),
         Arc::new(SystemClock),
-        None,
+        Some(Arc::new(Journal)),
     );
     tracing::info!(conductor = %settings.id, name = settings.name, "looking for jobs");
     let running = conductor.run(until, stop.clone());
@@ -86,7 +88,11 @@ async fn conduct(config: &Config, arguments: &ConductorArguments) -> Result {
 #[must_use]
 pub fn settings(config: &Config, arguments: &ConductorArguments) -> Settings {
     let name = arguments.name.clone().or_else(|| config.name.clone());
-    let mut settings = Settings::new(name, fastrand::u64(..));
+    let mut settings = Settings::new(name.clone(), fastrand::u64(..));
+    if let Some(name) = name {
+        // People look for the name that they gave it.
+        settings.id = ConductorId(format!("{name}@{}", settings.id));
+    }
     if let Some(ttl) = arguments.lease_ttl.or(config.lease_ttl) {
         settings = settings.with_lease(ttl);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::backend::Backend;
+use super::conduct::Signals;
 use super::display::Display;
 use super::progress::Progress;
 use super::report::{Exit, Result};
@@ -33,23 +34,30 @@ pub async fn run(backend: &Backend, id: JobId) -> Result {
         Progress::new(id, plan, Checkpoint::default()),
         !display.is_live(),
     );
-    let mut seen = Position::default();
-    loop {
-        let at_rest = tokio::select! {
-            done = look(backend, id, &watch, &mut seen) => done?,
-            _ = tokio::signal::ctrl_c() => {
-                display.end(&watch, SystemClock.now());
-                report::hint(&format!("no longer followed; the job goes on: `jobrunner show {short}`"))?;
-                return Ok(Exit::Success);
-            }
-        };
-        if at_rest {
-            break;
+    let mut signals = Signals::new()?;
+    tokio::select! {
+        done = until_rest(backend, id, &watch, &mut display) => done?,
+        _ = signals.asked() => {
+            display.end(&watch, SystemClock.now());
+            report::hint(&format!("no longer followed; the job goes on: `jobrunner show {short}`"))?;
+            return Ok(Exit::Success);
         }
-        display.refresh(&watch, SystemClock.now());
-        tokio::time::sleep(TICK).await;
     }
     end(backend, id, &watch, &mut display, &short).await
+}
+
+async fn until_rest(
+    backend: &Backend,
+    id: JobId,
+    watch: &Watch,
+    display: &mut Display,
+) -> Result<()> {
+    let mut seen = Position::default();
+    while !look(backend, id, watch, &mut seen).await? {
+        display.refresh(watch, SystemClock.now());
+        tokio::time::sleep(TICK).await;
+    }
+    Ok(())
 }
 
 /// Shows the end of a job, as the store has it.

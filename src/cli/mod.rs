@@ -13,6 +13,7 @@ mod follow;
 mod graph;
 mod inputs;
 mod job;
+mod journal;
 mod line;
 mod logs;
 mod narration;

@@ -182,7 +182,8 @@ fn flow(progress: &Progress, record: &Record) -> Option<Line> {
     if let Some(operator) = operator {
         line.push(PLAIN, by(operator));
     }
-    if let Some(cause) = cause {
+    // A person's word is told already.
+    if let Some(cause) = cause.as_ref().filter(|_| operator.is_none()) {
         line.push(RED, format!("  {}", blame(cause)));
     }
     if state.is_end()

@@ -141,6 +141,8 @@ impl Job<'_> {
             Ok(plan) => Arc::new(plan),
             Err(why) => return self.stall(why, Some(loaded)).await,
         };
+        let (name, claim) = (&loaded.job.name, self.epoch.0);
+        tracing::info!(job = %self.id, name, claim, "works on a job");
         let seed = seed(self.id, self.epoch);
         let scheduler = Scheduler::new(Arc::clone(&plan), loaded.checkpoint.clone(), seed);
         let scheduler = match scheduler {

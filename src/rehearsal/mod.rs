@@ -110,7 +110,7 @@ impl Rehearsal {
     }
 
     fn dies_after(&self, commits: usize) -> bool {
-        commits % self.stride == 0
+        commits.is_multiple_of(self.stride)
     }
 
     /// Plays to the end; `false` if that takes too long.

@@ -1,0 +1,59 @@
+//! What a conductor's log tells of its jobs: where each goes, what fails in it, and, if asked for, each start.
+
+use crate::engine::Observer;
+use crate::model::{Change, JobId, Record, Subject};
+use crate::ports::LogChunk;
+
+/// Writes what is committed to the program's log.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Journal;
+
+impl Observer for Journal {
+    fn committed(&self, job: JobId, records: &[Record]) {
+        for record in records {
+            tell(job, record);
+        }
+    }
+
+    fn logged(&self, _: &LogChunk) {}
+}
+
+fn tell(job: JobId, record: &Record) {
+    match &record.change {
+        Change::Flow {
+            state, cause, by, ..
+        } => {
+            let by = by.as_ref().map(|by| tracing::field::display(&by.who));
+            let cause = cause
+                .as_ref()
+                .map(|cause| tracing::field::display(cause.message.clone()));
+            tracing::info!(%job, by, cause, "{state}");
+        }
+        Change::Failed { failure, .. } => {
+            tracing::info!(%job, task = failure.task, attempt = failure.attempt, "a task failed: {failure}");
+        }
+        Change::RevertRetried { failure, .. } | Change::RevertFailed { failure } => {
+            tracing::warn!(%job, task = failure.task, "a revert failed: {failure}");
+        }
+        Change::Interrupted { failure } => {
+            tracing::warn!(%job, task = failure.task, "interrupted: a person must decide");
+        }
+        Change::Started { .. }
+        | Change::Succeeded { .. }
+        | Change::Tried { .. }
+        | Change::Ignored
+        | Change::HandedOver
+        | Change::Reverting
+        | Change::Reverted { .. }
+        | Change::GivenUp { .. }
+        | Change::Permitted { .. }
+        | Change::Reset
+        | Change::RetryDecided { .. }
+        | Change::Retrying { .. }
+        | Change::AllowDecided { .. } => {
+            if let Subject::Atom(atom) = record.subject {
+                tracing::debug!(%job, %atom, change = ?record.change, "a step");
+            }
+        }
+    }
+}
