@@ -120,6 +120,12 @@ impl Dying {
                 }
                 let interrupted = Interrupted {
                     then,
+                    beside: death
+                        .running
+                        .iter()
+                        .filter(|(other, _)| other.atom != flight.atom)
+                        .map(|(other, _)| plan.atom(other.atom).name.clone())
+                        .collect(),
                     end: death.end,
                     undone: names(plan, &death.undone),
                 };

@@ -106,7 +106,7 @@ fn dying(found: &Report, width: usize, lines: &mut Vec<Line>) {
                 count(deaths.commits, "commit")
             ),
         };
-        let mut line = Line::new().with(PLAIN, format!("  {when}, {moments}: the flow ends "));
+        let mut line = Line::new().with(PLAIN, format!("  {when}, {moments}: ends "));
         line.append(end(deaths.end));
         let twice: Vec<String> = deaths
             .runs_twice
@@ -115,7 +115,7 @@ fn dying(found: &Report, width: usize, lines: &mut Vec<Line>) {
             .map(|side| side.task.clone())
             .collect();
         if !deaths.otherwise.is_empty() {
-            line.push(PLAIN, ", except as told below");
+            line.push(PLAIN, ", except");
         }
         lines.push(line.fit(width));
         if !twice.is_empty() {

@@ -6,6 +6,7 @@ use anstyle::Style;
 
 use super::text::{folded, short, wrapped};
 use crate::cli::line::{BOLD, CYAN, DIM, GREEN, Line, MAGENTA, PLAIN, YELLOW};
+use crate::cli::words::count;
 use crate::model::{Duration, FlowState};
 use crate::rehearsal::{Effect, Ending, Interrupted, Rehearsed, Report, RevertFails, Takeover};
 
@@ -15,7 +16,7 @@ const GAP: usize = 2;
 /// What is undone has a column of its own if that is at least so wide.
 const NARROW: usize = 32;
 
-/// What is undone takes at most so many lines.
+/// The names of what is undone are folded to about so many lines.
 const LINES: usize = 2;
 
 /// What a column is about.
@@ -24,7 +25,12 @@ const HEADS: [&str; 5] = ["TASK", "IF IT FAILS", "REVERT FAILS", "CRASH", "EFFEC
 /// The table.
 #[must_use]
 pub fn lines(found: &Report, width: usize) -> Vec<Line> {
-    let rows: Vec<[Line; 5]> = found.tasks.iter().map(row).collect();
+    // Of a large flow, those that were not made to fail are only counted.
+    let (tasks, others): (Vec<&Rehearsed>, Vec<&Rehearsed>) = found
+        .tasks
+        .iter()
+        .partition(|task| task.fails.is_some() || !task.runs);
+    let rows: Vec<[Line; 5]> = tasks.iter().map(|task| row(task)).collect();
     let widest = |column: usize| {
         let cells = rows.iter().map(|row| row[column].width());
         cells.max().unwrap_or(0).max(HEADS[column].len())
@@ -52,25 +58,32 @@ pub fn lines(found: &Report, width: usize) -> Vec<Line> {
         head.push(DIM, "WHAT HAPPENS IF IT FAILS FOR GOOD");
     }
     let mut lines = vec![head];
-    for (task, row) in found.tasks.iter().zip(rows) {
+    for (task, row) in tasks.into_iter().zip(rows) {
         let mut line = Line::new();
         for (column, (cell, stop)) in row.into_iter().zip(stops).enumerate() {
             line.pad_to(stop);
             line.append(if column == 0 { cell.fit(names) } else { cell });
         }
         let story = told(task, room * LINES);
-        let mut story = wrapped(&story, room, LINES).into_iter();
+        let mut story = wrapped(&story, room, LINES + 1).into_iter();
         if beside && let Some(first) = story.next() {
             line.pad_to(indent);
-            line.push(DIM, first);
+            line.push(PLAIN, first);
         }
         lines.push(line);
         for more in story {
             let mut line = Line::new();
             line.pad_to(indent);
-            line.push(DIM, more);
+            line.push(PLAIN, more);
             lines.push(line);
         }
+    }
+    if !others.is_empty() {
+        let text = format!(
+            "… and {} that were not made to fail",
+            count(others.len(), "task")
+        );
+        lines.push(Line::new().with(DIM, text));
     }
     lines
 }
@@ -144,14 +157,17 @@ fn told(task: &Rehearsed, room: usize) -> String {
         return String::new();
     };
     let mut parts = Vec::new();
-    if let Some(tries) = tries(task, fails) {
-        parts.push(tries);
+    if let Some(mut tries) = tries(task, fails) {
         // That a task undoes itself before it is tried again goes without saying.
         if let Some(once) = &task.fails_once
             && once.undone.iter().any(|name| *name != task.task)
         {
-            parts.push(format!("each undoing {}", folded(&once.undone, room / 3)));
+            tries.push_str(&format!(
+                ", each undoing {}",
+                folded(&once.undone, room / 3)
+            ));
         }
+        parts.push(tries);
     }
     let said: usize = parts.iter().map(|part| part.chars().count() + 2).sum();
     match (fails.undone.is_empty(), fails.end) {
@@ -166,7 +182,7 @@ fn told(task: &Rehearsed, room: usize) -> String {
     if fails.end == Some(FlowState::Success) && !fails.undone.is_empty() {
         parts.push("goes on".to_owned());
     }
-    parts.join(", ")
+    parts.join("; ")
 }
 
 /// How many tries a task has before its failure is for good, and what is tried again.
