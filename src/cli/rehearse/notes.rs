@@ -3,7 +3,7 @@
 use crate::cli::line::{BOLD, DIM, Line, MAGENTA, PLAIN, RED, YELLOW};
 use crate::cli::words::count;
 use crate::model::{Duration, FlowState, Phase};
-use crate::rehearsal::{Assumption, Code, Deaths, Place, Report, Topic, Warning};
+use crate::rehearsal::{Assumption, Code, Deaths, Place, Rehearsed, Report, Topic, Warning};
 
 use super::table::end;
 use super::text::{folded, short};
@@ -22,7 +22,11 @@ pub fn lines(found: &Report, flow: &str, width: usize) -> Vec<Line> {
         warnings(found, code, width, &mut lines);
     }
     assumptions(&found.assumptions, width, &mut lines);
-    if let Some(task) = found.tasks.iter().rev().find(|task| task.fails.is_some()) {
+    let reverts = |task: &&Rehearsed| {
+        let fails = task.fails.as_ref();
+        fails.is_some_and(|fails| fails.end == Some(FlowState::Reverted))
+    };
+    if let Some(task) = found.tasks.iter().rev().find(reverts) {
         lines.push(Line::new());
         let command = format!("jobrunner rehearse {flow} --fail {}", task.task);
         lines.push(

@@ -64,8 +64,8 @@ pub fn lines(found: &Report, width: usize) -> Vec<Line> {
             line.pad_to(stop);
             line.append(if column == 0 { cell.fit(names) } else { cell });
         }
-        let story = told(task, room * LINES);
-        let mut story = wrapped(&story, room, LINES + 1).into_iter();
+        let story = told(task, room);
+        let mut story = wrapped(&story, room, LINES + 2).into_iter();
         if beside && let Some(first) = story.next() {
             line.pad_to(indent);
             line.push(PLAIN, first);
@@ -151,8 +151,8 @@ fn end_style(state: FlowState) -> Style {
     }
 }
 
-/// What happens if a task fails for good, in words; the names of what is undone in about so many columns.
-fn told(task: &Rehearsed, room: usize) -> String {
+/// What happens if a task fails for good, in words, for a column of that width.
+fn told(task: &Rehearsed, columns: usize) -> String {
     let Some(fails) = &task.fails else {
         return String::new();
     };
@@ -164,7 +164,7 @@ fn told(task: &Rehearsed, room: usize) -> String {
         {
             tries.push_str(&format!(
                 ", each undoing {}",
-                folded(&once.undone, room / 3)
+                folded(&once.undone, columns * 2 / 3)
             ));
         }
         parts.push(tries);
@@ -172,7 +172,8 @@ fn told(task: &Rehearsed, room: usize) -> String {
     let said: usize = parts.iter().map(|part| part.chars().count() + 2).sum();
     match (fails.undone.is_empty(), fails.end) {
         (false, _) => {
-            let room = room.saturating_sub(said + "undoes ".len());
+            let left = (columns * LINES).saturating_sub(said);
+            let room = left.max(columns).saturating_sub("undoes ".len());
             parts.push(format!("undoes {}", folded(&fails.undone, room)));
         }
         (true, Some(FlowState::Success)) => parts.push("goes on without it".to_owned()),

@@ -4,6 +4,7 @@ mod bad_input;
 mod help;
 mod home;
 mod jobs;
+mod rehearse;
 mod running;
 
 pub use home::Home;
