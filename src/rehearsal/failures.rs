@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::deaths::{self, Dying};
+use super::deaths::Dying;
 use super::play::{FOR_GOOD, Faults, Play};
 use super::report::{Deaths, Effect, Ending, RevertFails, Success};
 use super::tale::{Tale, effect, millis, names};
@@ -55,8 +55,9 @@ pub(super) fn play_all(rehearsal: &Rehearsal, budget: &mut Budget) -> Findings {
         }
         commits += 1;
         if rehearsal.dies_after(commits) && budget.is_left() {
-            let death = deaths::after(rehearsal, budget, &play, &tale, commits);
-            found.forward.add(death);
+            found
+                .forward
+                .after(rehearsal, budget, &play, &tale, commits);
         }
     }
     budget.spend(&play, 0);
@@ -206,13 +207,11 @@ fn die_backward(
         if play.scheduler().flow().reverting {
             commits += 1;
             if rehearsal.dies_after(commits) && budget.is_left() {
-                dying.add(deaths::after(rehearsal, budget, &play, &tale, commits));
+                dying.after(rehearsal, budget, &play, &tale, commits);
             }
         }
     }
     budget.spend(&play, before);
     dying.finish(commits, ended.then(|| play.state()));
-    let mut deaths = dying.told(&rehearsal.plan);
-    deaths.failing = Some(rehearsal.plan.atom(failing).name.clone());
-    deaths
+    dying.told(&rehearsal.plan, Some(failing))
 }

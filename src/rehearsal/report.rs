@@ -126,8 +126,8 @@ pub struct RevertFails {
 pub struct Interrupted {
     /// What the next conductor does with it.
     pub then: Takeover,
-    /// What else ran at that moment, and may be why the flow ends so.
-    pub beside: Vec<String>,
+    /// How many other tasks ran at that moment; one of them may be why the flow ends so.
+    pub beside: usize,
     /// Where the flow ends.
     pub end: Option<FlowState>,
     /// What is undone, in that order.
@@ -183,10 +183,15 @@ pub struct Side {
 pub struct Otherwise {
     /// After how many commits.
     pub after: usize,
-    /// What ran.
-    pub running: Vec<String>,
+    /// The tasks that ran and do not run again by themselves: the first [`Otherwise::NAMED`] of them.
+    pub because_of: Vec<String>,
     /// Where the flow ends.
     pub end: Option<FlowState>,
+}
+
+impl Otherwise {
+    /// So many tasks are named for each death.
+    pub const NAMED: usize = 16;
 }
 
 /// Something that a rehearsal takes for granted.

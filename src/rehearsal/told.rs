@@ -16,7 +16,6 @@ pub(super) fn tell(
     rehearsal: &Rehearsal,
     budget: &Budget,
 ) -> Report {
-    let mut interrupted = found.forward.by_task(&rehearsal.plan);
     let played = found.for_good.len();
     let mut tasks = Vec::new();
     for (index, atom) in plan.atoms.iter().enumerate() {
@@ -33,7 +32,7 @@ pub(super) fn tell(
             fails_once: found.once.remove(&id),
             fails: found.for_good.remove(&id),
             revert_fails: found.revert.remove(&id),
-            conductor_dies: interrupted.remove(&id),
+            conductor_dies: found.forward.of(plan, id),
         });
     }
     let sampled = rehearsal.sample.len() < tasks.len() || !budget.is_left();
@@ -47,7 +46,7 @@ pub(super) fn tell(
         version: VERSION,
         flow: plan.name.clone(),
         assumptions: located.collect(),
-        dies_forward: found.forward.told(&rehearsal.plan),
+        dies_forward: found.forward.told(plan, None),
         dies_backward: found.backward,
         sampled: sampled.then_some(played),
         plays: budget.plays,

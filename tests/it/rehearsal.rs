@@ -215,6 +215,26 @@ tasks:
 }
 
 #[test]
+fn a_task_that_still_runs_when_the_flow_unwinds_is_undone_and_does_not_run_twice() {
+    let report = report(
+        "
+tasks:
+  slow: { sleep: 1h, revert: { shell: 'true' } }
+  fast: { shell: 'true' }
+",
+    );
+    let backward = report.dies_backward.as_ref().unwrap();
+    assert!(
+        backward
+            .runs_twice
+            .iter()
+            .all(|side| side.phase == Phase::Revert),
+        "{backward:?}"
+    );
+    assert!(backward.otherwise.is_empty());
+}
+
+#[test]
 fn what_only_results_would_tell_is_assumed_and_what_inputs_tell_is_not() {
     let text = "
 store:

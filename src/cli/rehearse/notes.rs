@@ -147,18 +147,11 @@ fn dying(found: &Report, width: usize, lines: &mut Vec<Line>) {
 fn otherwise(deaths: &Deaths, width: usize, lines: &mut Vec<Line>) {
     for other in deaths.otherwise.iter().take(FEW) {
         let mut line = Line::new().with(DIM, format!("    after commit {}", other.after));
-        if !other.running.is_empty() {
-            let names = folded(&other.running, width / 2);
+        if !other.because_of.is_empty() {
             line.push(DIM, " while ");
-            line.push(PLAIN, names);
-            line.push(
-                DIM,
-                if other.running.len() == 1 {
-                    " runs"
-                } else {
-                    " run"
-                },
-            );
+            line.push(PLAIN, folded(&other.because_of, width / 2));
+            let several = other.because_of.len() > 1;
+            line.push(DIM, if several { " run" } else { " runs" });
         }
         line.push(DIM, ": ");
         line.append(end(other.end));

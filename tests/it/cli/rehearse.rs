@@ -239,7 +239,7 @@ fn programs_get_every_list_in_full() {
           },
           "conductor_dies": {
             "then": "runs_again",
-            "beside": [],
+            "beside": 0,
             "end": "SUCCESS",
             "undone": []
           }
@@ -285,7 +285,7 @@ fn programs_get_every_list_in_full() {
           "revert_fails": null,
           "conductor_dies": {
             "then": "runs_again",
-            "beside": [],
+            "beside": 0,
             "end": "SUCCESS",
             "undone": []
           }
