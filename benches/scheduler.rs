@@ -191,7 +191,8 @@ fn run(plan: &Arc<Plan>, fail: bool) -> (f64, usize) {
 }
 
 fn main() {
-    let shapes: [(&str, fn(usize) -> Plan); 3] = [
+    type Shape = fn(usize) -> Plan;
+    let shapes: [(&str, Shape); 3] = [
         ("chain", |n| layered(n, 1)),
         ("wide", |n| layered(1, n)),
         ("layered", |n| {

@@ -11,6 +11,7 @@ pub mod conductor;
 pub mod engine;
 pub mod model;
 pub mod ports;
+pub mod rehearsal;
 pub mod scheduler;
 pub mod sql;
 pub mod stores;

@@ -97,7 +97,8 @@ fn group<'a>(bundle: &'a Bundle, problem: &'a Problem) -> Group<'a> {
             .iter()
             .map(|(span, label)| (*span, label.as_str(), AnnotationKind::Context)),
     );
-    let mut by_file: Vec<(u16, Vec<(Span, &str, AnnotationKind)>)> = Vec::new();
+    type Mark<'a> = (Span, &'a str, AnnotationKind);
+    let mut by_file: Vec<(u16, Vec<Mark>)> = Vec::new();
     for mark in marks {
         match by_file.iter_mut().find(|(file, _)| *file == mark.0.file) {
             Some((_, marks)) => marks.push(mark),

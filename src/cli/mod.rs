@@ -20,6 +20,7 @@ mod narration;
 mod outcome;
 mod post;
 mod progress;
+mod rehearse;
 mod report;
 mod request;
 mod run;
@@ -52,6 +53,7 @@ Examples:
   jobrunner run                             be a conductor
   jobrunner show                            what is on the board
   jobrunner check build.flow.yaml           every problem of a flow, nothing run
+  jobrunner rehearse build.flow.yaml        what would be undone if any task failed
 
 Exit codes: 0 success, 1 the flow was reverted, 2 the input was bad, 3 a person is needed,
 4 the store or the board cannot be reached.";
@@ -80,6 +82,8 @@ enum Command {
     Graph(graph::Arguments),
     /// Every problem of some flows; nothing is run
     Check(check::Arguments),
+    /// What would happen if any one thing went wrong; nothing is run
+    Rehearse(rehearse::Arguments),
     /// Undo a job: what runs is stopped, everything that was done is reverted
     Cancel(request::Whole),
     /// Stop a job between two tasks; `resume` lets it go on
@@ -124,6 +128,7 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::Logs(arguments) => block_on(logs::run(&config, arguments)),
         Command::Graph(arguments) => block_on(graph::run(&config, arguments)),
         Command::Check(arguments) => check::run(&config, &arguments),
+        Command::Rehearse(arguments) => rehearse::run(&arguments, given),
         Command::Cancel(arguments) => block_on(request::cancel(&config, arguments)),
         Command::Suspend(arguments) => block_on(request::suspend(&config, arguments)),
         Command::Resume(arguments) => block_on(request::resume(&config, arguments)),

@@ -1,6 +1,6 @@
 //! The first look at the command line: which flow does it name?
 //!
-//! The store of that flow becomes options of `run` and `post`, so the flow has to be known before the arguments
+//! The store of that flow becomes options of `run`, `post` and `rehearse`, so the flow has to be known before the arguments
 //! can be parsed. Nothing is judged here: what makes no sense is left to the parser.
 
 use std::ffi::OsString;
@@ -17,7 +17,7 @@ use super::source::Source;
 /// What a first look finds.
 #[derive(Debug, Default, PartialEq)]
 struct Glance {
-    /// `run` or `post`.
+    /// `run`, `post` or `rehearse`.
     command: Option<String>,
     flow: Option<String>,
     config: Option<String>,
@@ -152,7 +152,7 @@ fn glance(command: &Command, arguments: &[OsString]) -> Glance {
         } else if found.command.is_none() {
             match argument.as_ref() {
                 "help" => found.help = true,
-                "run" | "post" => {
+                "run" | "post" | "rehearse" => {
                     at = command
                         .find_subcommand(argument.as_ref())
                         .unwrap_or(command);

@@ -113,8 +113,8 @@ pub fn atom_may_become(from: AtomState, to: AtomState) -> bool {
         Failure => matches!(to, Reverting),
         Reverting => matches!(to, Reverting | Reverted | RevertFailure),
         Reverted | Ignore => matches!(to, Pending | Ignore),
-        RevertFailure => matches!(to, Reverting | Reverted | Pending),
-        Interrupted => matches!(to, Running | Reverting | Reverted | Pending),
+        RevertFailure => matches!(to, Reverting | Reverted | Pending | Ignore),
+        Interrupted => matches!(to, Running | Reverting | Reverted | Pending | Ignore),
         Retrying => matches!(to, Running | Reverting),
     }
 }

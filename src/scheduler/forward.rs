@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::queue::Turn;
-use super::{Command, Mark, Scheduler, Step, is_gate, is_standing};
+use super::{Command, Mark, Scheduler, Step, is_done, is_gate, is_standing};
 use crate::compile::{AtomKind, Binding, Expression, Task, Template};
 use crate::model::{
     AtomId, AtomState, Change, Failure, FailureKind, IfInterrupted, Phase, ScopeId, SkipDepth,
@@ -11,39 +11,52 @@ use crate::model::{
 };
 
 impl Scheduler {
-    /// `node` counts as done: what waited for it alone is unblocked, through gates.
+    /// `atom` counts as done: what waited for it alone is unblocked.
     pub(super) fn became_done(&mut self, atom: AtomId) {
         self.open -= 1;
+        if self.blocked[atom.index()] == 0 {
+            self.pass(vec![atom]);
+        }
+    }
+
+    /// `atom` does not count as done any more: what comes after it is blocked.
+    pub(super) fn became_undone(&mut self, atom: AtomId) {
+        self.open += 1;
+        if self.blocked[atom.index()] > 0 {
+            return;
+        }
         let links = self.links.clone();
-        let mut done = vec![atom];
-        while let Some(node) = done.pop() {
+        let mut undone = vec![atom];
+        while let Some(node) = undone.pop() {
             for &next in links.after(node) {
-                let blocked = &mut self.blocked[next.index()];
-                *blocked -= 1;
-                if *blocked == 0 {
+                self.blocked[next.index()] += 1;
+                if self.blocked[next.index()] == 1 && self.holds_nothing_up(next) {
+                    undone.push(next);
+                }
+            }
+        }
+    }
+
+    /// Unblocks what comes after nodes that are done and have nothing before them that is not: through gates, and through
+    /// what was skipped before its turn had come.
+    pub(super) fn pass(&mut self, mut passed: Vec<AtomId>) {
+        let links = self.links.clone();
+        while let Some(node) = passed.pop() {
+            for &next in links.after(node) {
+                self.blocked[next.index()] -= 1;
+                if self.blocked[next.index()] == 0 {
                     self.unblocked.push(next);
-                    if is_gate(&self.plan, next) {
-                        done.push(next);
+                    if self.holds_nothing_up(next) {
+                        passed.push(next);
                     }
                 }
             }
         }
     }
 
-    /// `node` does not count as done any more: what comes after it is blocked, through gates.
-    pub(super) fn became_undone(&mut self, atom: AtomId) {
-        self.open += 1;
-        let links = self.links.clone();
-        let mut undone = vec![atom];
-        while let Some(node) = undone.pop() {
-            for &next in links.after(node) {
-                let blocked = &mut self.blocked[next.index()];
-                *blocked += 1;
-                if *blocked == 1 && is_gate(&self.plan, next) {
-                    undone.push(next);
-                }
-            }
-        }
+    /// Whether a node passes on at once that all before it is done.
+    pub(super) fn holds_nothing_up(&self, node: AtomId) -> bool {
+        is_gate(&self.plan, node) || is_done(&self.rows[node.index()])
     }
 
     /// Something has nothing before it that is not done: it waits for its turn, if there is anything to do.

@@ -64,7 +64,9 @@ impl Scheduler {
 
     /// Computes all that follows from the rows.
     fn derive(&mut self) {
-        self.pass_open_gates();
+        let nodes = (0..self.rows.len() as u32).map(AtomId);
+        let first = nodes.filter(|n| self.blocked[n.index()] == 0 && self.holds_nothing_up(*n));
+        self.pass(first.collect());
         for at in 0..self.rows.len() {
             let atom = AtomId(at as u32);
             let row = &self.rows[at];
@@ -100,7 +102,7 @@ impl Scheduler {
                 self.orphans.push(atom);
             }
             if is_done(row) {
-                self.became_done(atom);
+                self.open -= 1;
             }
         }
         self.orphans.reverse();
@@ -110,24 +112,6 @@ impl Scheduler {
         }
         self.stalled = self.flow.state == FlowState::Stuck && self.undecided.is_empty();
         self.find_unwindings();
-    }
-
-    /// Gates that nothing stands before are passed from the beginning.
-    fn pass_open_gates(&mut self) {
-        let links = self.links.clone();
-        let open = |gate: &AtomId| is_gate(&self.plan, *gate) && self.blocked[gate.index()] == 0;
-        let mut passed: Vec<AtomId> = (0..self.rows.len() as u32)
-            .map(AtomId)
-            .filter(open)
-            .collect();
-        while let Some(node) = passed.pop() {
-            for &next in links.after(node) {
-                self.blocked[next.index()] -= 1;
-                if self.blocked[next.index()] == 0 && is_gate(&self.plan, next) {
-                    passed.push(next);
-                }
-            }
-        }
     }
 
     /// The flow is taken up: it starts, or goes on.

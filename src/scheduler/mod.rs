@@ -392,6 +392,9 @@ impl Scheduler {
             for node in std::mem::take(&mut self.unblocked) {
                 self.look_at(node);
             }
+            if self.hold(step, now) {
+                continue;
+            }
             if self.may_start() {
                 if let Some(orphan) = self.orphans.pop() {
                     self.adopt(step, orphan, now);
@@ -411,37 +414,34 @@ impl Scheduler {
                 self.take_turn(step, atom, turn, now);
                 continue;
             }
-            if self.end_or_hold(step, now) {
+            if self.end(step, now) {
                 continue;
             }
             break;
         }
     }
 
-    /// Changes the flow's state if what its atoms have come to asks for it.
-    fn end_or_hold(&mut self, step: &mut Step, now: Timestamp) -> bool {
-        let state = match self.flow.state {
-            FlowState::Running | FlowState::Reverting | FlowState::Suspended
-                if !self.undecided.is_empty() =>
-            {
+    /// Holds the flow as soon as a person must decide something, before anything else starts; lets it go on when
+    /// nothing is left to decide.
+    fn hold(&mut self, step: &mut Step, now: Timestamp) -> bool {
+        let state = match (self.flow.state, self.undecided.is_empty()) {
+            (FlowState::Running | FlowState::Reverting | FlowState::Suspended, false) => {
                 FlowState::Stuck
             }
-            FlowState::Running | FlowState::Suspended
-                if self.open == 0 && self.unwinding.is_empty() && !self.flow.reverting =>
-            {
-                FlowState::Success
-            }
-            FlowState::Stuck if self.undecided.is_empty() && !self.stalled => self.direction(),
-            FlowState::Pending
-            | FlowState::Running
-            | FlowState::Reverting
-            | FlowState::Suspended
-            | FlowState::Stuck
-            | FlowState::Success
-            | FlowState::Reverted
-            | FlowState::Abandoned => return false,
+            (FlowState::Stuck, true) if !self.stalled => self.direction(),
+            (_, _) => return false,
         };
         self.set_flow(step, state, None, None, now);
+        true
+    }
+
+    /// Ends the flow if every atom is done.
+    fn end(&mut self, step: &mut Step, now: Timestamp) -> bool {
+        let may_end = matches!(self.flow.state, FlowState::Running | FlowState::Suspended);
+        if !may_end || self.open > 0 || !self.unwinding.is_empty() || self.flow.reverting {
+            return false;
+        }
+        self.set_flow(step, FlowState::Success, None, None, now);
         true
     }
 

@@ -364,17 +364,7 @@ impl Scheduler {
         for id in around.first.0..around.end.0 {
             let atom = AtomId(id);
             let row = &self.rows[atom.index()];
-            let passes = match row.state {
-                AtomState::Pending | AtomState::Reverted => true,
-                AtomState::Running
-                | AtomState::Success
-                | AtomState::Failure
-                | AtomState::Reverting
-                | AtomState::RevertFailure
-                | AtomState::Ignore
-                | AtomState::Interrupted
-                | AtomState::Retrying => false,
-            };
+            let passes = !is_standing(row) && row.state != AtomState::Ignore;
             if passes && !is_gate(&self.plan, atom) {
                 self.apply(step, atom, Change::Ignored, now);
             }

@@ -29,7 +29,7 @@ pub struct Settings {
     pub guard: GuardCommand,
     /// How long a process that is asked to end (TERM) may take before it is killed.
     pub grace: Duration,
-    /// How many bytes of a process's standard output are kept as its result.
+    /// How many bytes of a process's standard output are kept as its result, as JSON writes them.
     pub max_output: usize,
     /// How much of an HTTP answer is taken.
     pub http: HttpLimits,
@@ -38,14 +38,15 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults: ten seconds of grace, 1 MiB of output or of an HTTP answer, 8 GiB of one that is saved.
+    /// The defaults: ten seconds of grace; as a result, output up to 4 KiB less than 1 MiB (so that the whole
+    /// result is not larger than that) and an HTTP answer up to 1 MiB; 8 GiB of an answer that is saved.
     #[must_use]
     pub fn new(conductor: String, guard: GuardCommand, clock: Arc<dyn Clock>) -> Self {
         Self {
             conductor,
             guard,
             grace: Duration::from_secs(10),
-            max_output: 1024 * 1024,
+            max_output: (1 << 20) - (4 << 10),
             http: HttpLimits::default(),
             clock,
         }

@@ -122,19 +122,28 @@ impl TaskKind for Shell {
 }
 
 fn interpreter(value: Option<&Value>) -> Result<Vec<String>, Failure> {
-    match value {
-        None | Some(Value::Null) => Ok(vec!["sh".to_owned(), "-eu".to_owned()]),
-        Some(Value::Array(words)) if !words.is_empty() => {
-            let words = words.iter().map(|word| params::text("interpreter", word));
-            words.collect()
-        }
-        Some(word) => Ok(vec![params::text("interpreter", word)?]),
-    }
+    let words = match value {
+        None | Some(Value::Null) => return Ok(vec!["sh".to_owned(), "-eu".to_owned()]),
+        Some(Value::Array(words)) => words.as_slice(),
+        Some(word) => std::slice::from_ref(word),
+    };
+    let words = words.iter().map(|word| params::text("interpreter", word));
+    let words: Vec<String> = words.collect::<Result<_, _>>()?;
+    // `interpreter: bash -e` is read as it is meant.
+    Ok(match words.as_slice() {
+        [line] => line.split_whitespace().map(str::to_owned).collect(),
+        _ => words,
+    })
 }
 
 /// The option by which an interpreter takes a script as the next argument.
 fn option(argv: &[String]) -> Option<&'static str> {
-    let name = Path::new(argv.first()?).file_name()?.to_str()?;
+    let mut words = argv.iter();
+    let mut name = Path::new(words.next()?).file_name()?.to_str()?;
+    // `/usr/bin/env bash`
+    if name == "env" {
+        name = words.next()?;
+    }
     // `python3.13`, `php8.4`
     match name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') {
         "sh" | "ash" | "bash" | "dash" | "ksh" | "mksh" | "zsh" | "fish" | "python" => Some("-c"),
@@ -184,6 +193,7 @@ mod tests {
         assert_eq!(option("/usr/bin/python3.13"), Some("-c"));
         assert_eq!(option("node --no-warnings"), Some("-e"));
         assert_eq!(option("php8.4"), Some("-r"));
+        assert_eq!(option("/usr/bin/env bash"), Some("-c"));
         assert_eq!(option("nu"), None);
     }
 }

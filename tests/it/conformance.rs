@@ -285,7 +285,7 @@ fn check_args(
             }
             continue;
         }
-        let failed = expected[2]["result"] == Value::from("FAILURE");
+        let failed = expected[2]["result"] == "FAILURE";
         let result = match failed {
             true => Value::Null,
             false => expected[2]["result"].clone(),
@@ -296,8 +296,7 @@ fn check_args(
         let failures: BTreeSet<String> = match deviation {
             Some(Deviation::Failures(list)) => list
                 .iter()
-                .filter(|(of, _)| *of == task)
-                .last()
+                .rfind(|(of, _)| *of == task)
                 .map(|(_, names)| names.iter().map(|n| (*n).to_owned()).collect())
                 .unwrap_or_default(),
             _ => expected[2]["flow_failures"]

@@ -10,6 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("syntax", &["model"]),
     ("compile", &["model", "syntax"]),
     ("scheduler", &["model", "syntax", "compile"]),
+    ("rehearsal", &["model", "syntax", "compile", "scheduler"]),
     ("ports", &["model"]),
     (
         "engine",
@@ -30,6 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "syntax",
             "compile",
             "scheduler",
+            "rehearsal",
             "ports",
             "engine",
             "conductor",

@@ -1,5 +1,23 @@
-//! The one integration binary.
+//! The integration tests, as one binary.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod board_contract;
+mod calls;
 mod cli;
+mod clock;
+mod compile;
+mod conductor;
+mod conformance;
+mod engine;
+mod http;
+mod kinds;
 mod layers;
+mod play;
+mod process;
+mod properties;
+mod sqlite;
+mod stage;
+mod store_contract;
+mod store_model;
+mod suite;
+mod syntax;

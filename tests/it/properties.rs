@@ -111,7 +111,14 @@ fn details() -> impl Strategy<Value = Item> {
 }
 
 /// Writes the items of a body as YAML; names count up over the whole flow.
-fn write(items: &[Item], list: bool, pad: usize, count: &mut usize, out: &mut String) {
+fn write(
+    items: &[Item],
+    list: bool,
+    pad: usize,
+    names: &[String],
+    count: &mut usize,
+    out: &mut String,
+) {
     let space = " ".repeat(pad);
     out.push_str(&format!("{space}tasks:\n"));
     let mut earlier: Vec<String> = Vec::new();
@@ -133,6 +140,11 @@ fn write(items: &[Item], list: bool, pad: usize, count: &mut usize, out: &mut St
                 out.push_str(&format!("{space}needs: [{}]\n", needs.join(", ")));
             }
         }
+        let mut names = names.to_vec();
+        if let Some(Tries::ForEach(_)) = item.retry {
+            names.push(format!("\"{{{{ v{count} }}}}\""));
+        }
+        let probe = format!("probe: {{ with: [{}] }}", names.join(", "));
         if let Some(when) = item.when {
             let word = if when { "yes_please" } else { "no_thanks" };
             let depth = ["all", "flow", "neighbors", "task"][item.skips as usize];
@@ -163,9 +175,7 @@ fn write(items: &[Item], list: bool, pad: usize, count: &mut usize, out: &mut St
         if item.children.is_empty() {
             let word = ["rerun", "rerun", "rerun", "rerun", "revert", "pause"]
                 [item.if_interrupted as usize];
-            out.push_str(&format!(
-                "{space}if_interrupted: {word}\n{space}probe: {{}}\n"
-            ));
+            out.push_str(&format!("{space}if_interrupted: {word}\n{space}{probe}\n"));
             if item.revert_tries > 0 {
                 out.push_str(&format!(
                     "{space}revert: {{ probe: {{}}, retry: {{ times: {}, delay: 1s }} }}\n",
@@ -179,7 +189,7 @@ fn write(items: &[Item], list: bool, pad: usize, count: &mut usize, out: &mut St
             if item.timeout {
                 out.push_str(&format!("{space}timeout: 5s\n"));
             }
-            write(&item.children, item.list, pad + 4, count, out);
+            write(&item.children, item.list, pad + 4, &names, count, out);
         }
         earlier.push(name);
     }
@@ -194,7 +204,7 @@ fn flow_of(items: &[Item], list: bool, serial: bool, retry: Option<u8>) -> (Stri
     if let Some(times) = retry {
         text.push_str(&format!("retry: {{ times: {times} }}\n"));
     }
-    write(items, list, 0, &mut 0, &mut text);
+    write(items, list, 0, &[], &mut 0, &mut text);
     let plan = try_plan(&text, &[]).unwrap_or_else(|errors| panic!("{text}\n{errors:#?}"));
     (text, plan)
 }
@@ -282,10 +292,8 @@ impl World {
         })
     }
 
-    /// The tasks and controllers directly before (or after) a node, through gates; going backward, also through
-    /// what was skipped.
+    /// The tasks and controllers directly before (or after) a node, through gates and through what was skipped.
     fn beside(&self, atom: AtomId, direction: petgraph::Direction) -> Vec<AtomId> {
-        let backward = direction == petgraph::Outgoing;
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
         let mut open = vec![atom];
@@ -298,7 +306,7 @@ impl World {
                 }
                 let skipped = self.state(next) == AtomState::Ignore;
                 match self.plan.atom(next).kind {
-                    AtomKind::Task(_) | AtomKind::Retry(_) if !(backward && skipped) => {
+                    AtomKind::Task(_) | AtomKind::Retry(_) if !skipped => {
                         found.push(next);
                     }
                     AtomKind::Task(_) | AtomKind::Retry(_) | AtomKind::Start | AtomKind::End => {
@@ -538,8 +546,9 @@ impl World {
             }
             assert!(
                 !self.running.is_empty() || self.scheduler.next_wakeup().is_some(),
-                "E10: the flow is {} and nothing happens any more",
-                self.flow.state
+                "E10: the flow is {} and nothing happens any more:\n{}",
+                self.flow.state,
+                self.story()
             );
             self.turn(mix(turns) | 63, false);
             turns += 1;
@@ -559,6 +568,15 @@ impl World {
             FlowState::Stuck | FlowState::Abandoned => {}
             other => panic!("E10: the flow rests as {other}"),
         }
+    }
+
+    /// What happened, a record a line.
+    fn story(&self) -> String {
+        let lines = self
+            .records
+            .iter()
+            .map(|r| format!("{:?} {:?}\n", r.subject, r.change));
+        lines.collect()
     }
 
     fn verdict(&self) -> (FlowState, Vec<(AtomId, AtomState)>) {
@@ -668,6 +686,8 @@ fn plain(item: Item) -> Item {
         if_interrupted: 0,
         stop_on_unwind: false,
         timeout: false,
+        delay: false,
+        revert_tries: 0,
         ..item
     }
 }

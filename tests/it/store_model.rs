@@ -156,7 +156,6 @@ impl World {
         let records = step.atoms.iter().map(|(number, (_, result))| {
             let change = Change::Succeeded {
                 result: result.clone(),
-                deadline: None,
             };
             record(*number, change)
         });

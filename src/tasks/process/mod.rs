@@ -52,7 +52,7 @@ enum End {
 
 impl Processes {
     /// For the conductor with this mark, which no other conductor on the machine may have. `limit` is how many
-    /// bytes of standard output are kept as a result.
+    /// bytes of standard output are kept as a result, as JSON writes them.
     #[must_use]
     pub fn new(mark: String, guard: GuardCommand, grace: Duration, limit: usize) -> Self {
         Self {
@@ -231,22 +231,16 @@ fn judge(
         }
         None => return Err(child::signalled(*status)),
     }
-    let mut result = json!({
-        "stdout": output.text(),
-        "exit_code": 0,
-        "truncated": output.is_truncated(),
-    });
+    let (stdout, truncated) = output.text();
+    let mut result = json!({"stdout": stdout, "exit_code": 0, "truncated": truncated});
     if json {
-        if output.is_truncated() {
-            return Err(Failure::new(
+        let whole = output.whole().ok_or_else(|| {
+            Failure::new(
                 FailureKind::TooLarge,
-                format!(
-                    "standard output is longer than {} bytes, too long to be read as JSON",
-                    output.bytes().len()
-                ),
-            ));
-        }
-        result["json"] = serde_json::from_slice(output.bytes()).map_err(|error| {
+                "standard output is too long to be read as JSON; let it be written to a file",
+            )
+        })?;
+        result["json"] = serde_json::from_slice(whole).map_err(|error| {
             Failure::new(
                 FailureKind::Result,
                 format!("standard output is not JSON: {error}"),

@@ -71,22 +71,17 @@ impl Capture {
         self.truncated |= kept < bytes.len();
     }
 
-    /// Whether there was more than the limit.
+    /// All that came, or `None` if that was more than the limit.
     #[must_use]
-    pub fn is_truncated(&self) -> bool {
-        self.truncated
+    pub fn whole(&self) -> Option<&[u8]> {
+        (!self.truncated).then_some(&self.bytes)
     }
 
-    /// The bytes that were kept.
+    /// As text, without its last newline, and whether some of it is missing: written as JSON, the text is not
+    /// longer than the limit. What is not UTF-8 is replaced.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// As text, without its last newline. What is not UTF-8 is replaced.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let mut bytes = self.bytes.strip_suffix(b"\n").unwrap_or(&self.bytes);
+    pub fn text(&self) -> (String, bool) {
+        let mut bytes = self.bytes.as_slice();
         if self.truncated {
             // The limit may have cut a character in two.
             if let Err(error) = std::str::from_utf8(bytes)
@@ -94,8 +89,27 @@ impl Capture {
             {
                 bytes = &bytes[..error.valid_up_to()];
             }
+        } else {
+            bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         }
-        String::from_utf8_lossy(bytes).into_owned()
+        let mut text = String::from_utf8_lossy(bytes).into_owned();
+        let mut written = 0;
+        let exceeds = |(_, c): &(usize, char)| {
+            written += written_length(*c);
+            written > self.limit
+        };
+        let end = text.char_indices().find(exceeds).map(|(place, _)| place);
+        text.truncate(end.unwrap_or(text.len()));
+        (text, self.truncated || end.is_some())
+    }
+}
+
+/// How many bytes a character takes in a JSON string (RFC 8259, 7).
+fn written_length(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..='\u{1f}' => 6,
+        _ => c.len_utf8(),
     }
 }
 
@@ -108,7 +122,7 @@ mod tests {
         for piece in pieces {
             capture.take(piece);
         }
-        (capture.text(), capture.is_truncated())
+        capture.text()
     }
 
     #[test]
@@ -119,9 +133,26 @@ mod tests {
     }
 
     #[test]
+    fn what_json_writes_in_several_bytes_counts_as_several() {
+        for (piece, kept) in [
+            ("\0\0", "\0"),
+            ("\"\"\"\"\"", "\"\"\"\""),
+            ("a\n\n\nabc", "a\n\n\na"),
+        ] {
+            let (text, truncated) = captured(8, &[piece.as_bytes()]);
+            assert_eq!((text.as_str(), truncated), (kept, true));
+            assert!(serde_json::to_string(&text).unwrap().len() <= 8 + 2);
+        }
+        for c in (0..=0x100).filter_map(char::from_u32) {
+            let written = serde_json::to_string(&c).unwrap().len() - 2;
+            assert_eq!(written_length(c), written, "{c:?}");
+        }
+    }
+
+    #[test]
     fn the_beginning_is_kept_in_whole_characters() {
         assert_eq!(captured(3, &[b"abc", b"d"]), ("abc".to_owned(), true));
         assert_eq!(captured(3, &["abä".as_bytes()]), ("ab".to_owned(), true));
-        assert_eq!(captured(3, &[b"a\xff"]), ("a\u{fffd}".to_owned(), false));
+        assert_eq!(captured(9, &[b"a\xff"]), ("a\u{fffd}".to_owned(), false));
     }
 }

@@ -72,10 +72,11 @@ async fn nothing_outlives_a_conductor_that_is_killed() {
     let script = "sleep 1000 & echo $!
         setsid sleep 1000 & echo $!
         setsid sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1; done' &
-        env -i sleep 1000 & echo $!
+        (setsid sleep 1000 & echo $!)
+        (env -i sleep 1000 & echo $!)
         echo $$
         wait";
-    let Conducting { mut child, pids } = conducting(script, 5);
+    let Conducting { mut child, pids } = conducting(script, 6);
     assert!(pids.iter().all(|pid| lives(*pid)));
     child.kill().unwrap();
     child.wait().unwrap();

@@ -33,6 +33,7 @@ async fn a_commit_is_loaded_as_it_was_written(stores: Stores) {
         ..Failure::new(FailureKind::Exit, "ended with 3")
     };
     let full = AtomRow {
+        revert_failure: None,
         state: AtomState::Retrying,
         intention: Intention::Retry,
         attempt: 4,
@@ -73,10 +74,11 @@ async fn a_commit_is_loaded_as_it_was_written(stores: Stores) {
         Record {
             subject: Subject::Flow,
             change: Change::Flow {
+                abandoned: false,
                 state: FlowState::Reverting,
                 cause: None,
                 deadline: None,
-                by: Some(operator()),
+                by: Some(Box::new(operator())),
             },
             at: AT,
         },

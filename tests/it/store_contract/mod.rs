@@ -117,10 +117,7 @@ pub(super) fn started() -> Change {
 }
 
 pub(super) fn succeeded(result: Value) -> Change {
-    Change::Succeeded {
-        result,
-        deadline: None,
-    }
+    Change::Succeeded { result }
 }
 
 pub fn atom(number: u32, state: AtomState) -> AtomWrite {
