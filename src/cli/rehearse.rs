@@ -3,6 +3,8 @@
 mod notes;
 mod scene;
 mod table;
+mod text;
+mod verdict;
 
 use clap::Args;
 use serde_json::json;
@@ -90,7 +92,7 @@ pub fn run(arguments: &Arguments, given: Given<'_>) -> Result {
 
 /// The whole report as lines.
 fn told(found: &Report, flow: &str, width: usize) -> Vec<Line> {
-    let mut lines = notes::verdict(found, width);
+    let mut lines = verdict::lines(found, width);
     lines.push(Line::new());
     lines.extend(table::lines(found, width));
     lines.extend(notes::lines(found, flow, width));

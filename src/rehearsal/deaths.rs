@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::play::{Flight, Play};
-use super::report::{Deaths, Interrupted, Otherwise, Side, Takeover};
-use super::tale::{Tale, names};
+use super::report::{Deaths, Effect, Interrupted, Otherwise, Side, Takeover};
+use super::tale::{Tale, effect, names};
 use super::{Budget, Rehearsal};
 use crate::compile::Plan;
 use crate::model::{AtomId, AtomState, Change, FlowState, Phase, Record, Subject};
@@ -120,6 +120,12 @@ impl Dying {
                 }
                 let interrupted = Interrupted {
                     then,
+                    beside: death
+                        .running
+                        .iter()
+                        .filter(|(other, _)| other.atom != flight.atom)
+                        .map(|(other, _)| plan.atom(other.atom).name.clone())
+                        .collect(),
                     end: death.end,
                     undone: names(plan, &death.undone),
                 };
@@ -139,6 +145,10 @@ impl Dying {
         let mut fails = BTreeSet::new();
         for (flight, then) in self.deaths.iter().flat_map(|death| &death.running) {
             match then {
+                // Nothing runs where nothing is written.
+                Some(Takeover::RunsAgain)
+                    if flight.phase == Phase::Revert
+                        && effect(plan, flight.atom) != Effect::Undone => {}
                 Some(Takeover::RunsAgain) => {
                     twice.insert((flight.phase, flight.atom));
                 }

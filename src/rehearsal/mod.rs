@@ -30,7 +30,7 @@ use crate::compile::Plan;
 use crate::model::{AtomId, Record, Timestamp};
 
 /// How many records a rehearsal may make in all before it says that it has seen enough.
-pub const WORK: u64 = 3_000_000;
+pub const WORK: u64 = 12_000_000;
 
 /// Plays a flow with every single failure.
 #[must_use]

@@ -3,7 +3,7 @@
 //! A plan and what is to go wrong enter; steps of records leave, one for each commit. Tasks take no time; what runs at
 //! once ends in the order in which it started.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::compile::Plan;
@@ -47,7 +47,7 @@ pub(super) struct Play {
     ends: BTreeMap<AtomId, (Timestamp, u64)>,
     started: u64,
     /// What has been asked to stop, and has not been reported yet.
-    stopping: Vec<AtomId>,
+    stopping: VecDeque<AtomId>,
     begun: bool,
     /// How many records it has made so far.
     pub records: u64,
@@ -67,7 +67,7 @@ impl Play {
             flights: BTreeMap::new(),
             ends: BTreeMap::new(),
             started: 0,
-            stopping: Vec::new(),
+            stopping: VecDeque::new(),
             begun: false,
             records: 0,
         }
@@ -149,10 +149,14 @@ impl Play {
     }
 
     fn next_event(&mut self) -> Option<Event> {
-        while let Some(atom) = self.stopping.pop() {
-            if let Some(key) = self.ends.remove(&atom)
-                && let Some(flight) = self.flights.remove(&key)
+        while let Some(atom) = self.stopping.pop_front() {
+            // A step may ask twice; only execute sides are stopped.
+            if let Some(&key) = self.ends.get(&atom)
+                && let Some(&flight) = self.flights.get(&key)
+                && flight.phase == Phase::Execute
             {
+                self.ends.remove(&atom);
+                self.flights.remove(&key);
                 let stopped = Failure::new(FailureKind::Cancelled, "stopped");
                 return Some(finished(flight, Err(stopped)));
             }

@@ -95,7 +95,7 @@ pub struct Ending {
     pub left: Vec<String>,
     /// The tasks that wait for a person.
     pub stuck: Vec<String>,
-    /// The tasks that still stand, for what comes after them is stuck.
+    /// The tasks whose effects still stand while the flow is STUCK, besides those that are stuck.
     pub standing: Vec<String>,
     /// How long its delays and sleeps take, in milliseconds.
     pub waits_ms: u64,
@@ -126,6 +126,8 @@ pub struct RevertFails {
 pub struct Interrupted {
     /// What the next conductor does with it.
     pub then: Takeover,
+    /// What else ran at that moment, and may be why the flow ends so.
+    pub beside: Vec<String>,
     /// Where the flow ends.
     pub end: Option<FlowState>,
     /// What is undone, in that order.

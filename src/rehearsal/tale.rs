@@ -109,9 +109,7 @@ impl Tale {
                 | AtomState::Failure
                 | AtomState::Running
                 | AtomState::Reverting
-                    if play.state() == FlowState::Stuck
-                        && play.scheduler().flow().reverting
-                        && effect(plan, atom) != Effect::None =>
+                    if play.state() == FlowState::Stuck && effect(plan, atom) != Effect::None =>
                 {
                     &mut ending.standing
                 }

@@ -97,7 +97,7 @@ fn warnings(plan: &Plan, places: &Places, success: &Success, tasks: &[Rehearsed]
             warn(
                 Code::RevertTriedOnce,
                 what,
-                "revert: { …, retry: { times: 3, delay: 1s } }",
+                "revert: { …, retry: { times: 3 } }",
             );
         }
     }

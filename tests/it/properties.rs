@@ -17,7 +17,7 @@ use crate::play::{operator, try_plan};
 
 /// A random task or group.
 #[derive(Debug, Clone)]
-struct Item {
+pub struct Item {
     children: Vec<Item>,
     list: bool,
     retry: Option<Tries>,
@@ -196,7 +196,7 @@ fn write(
 }
 
 /// A random flow: its text, and its plan.
-fn flow_of(items: &[Item], list: bool, serial: bool, retry: Option<u8>) -> (String, Arc<Plan>) {
+pub fn flow_of(items: &[Item], list: bool, serial: bool, retry: Option<u8>) -> (String, Arc<Plan>) {
     let mut text = String::from("flow: f\nstore:\n  yes_please: true\n  no_thanks: false\n");
     if serial {
         text.push_str("max_parallel: 1\n");
@@ -585,7 +585,7 @@ impl World {
     }
 }
 
-fn flows() -> impl Strategy<Value = (Vec<Item>, bool, Option<u8>)> {
+pub fn flows() -> impl Strategy<Value = (Vec<Item>, bool, Option<u8>)> {
     (
         prop::collection::vec(item(3), 1..5),
         any::<bool>(),
@@ -593,7 +593,7 @@ fn flows() -> impl Strategy<Value = (Vec<Item>, bool, Option<u8>)> {
     )
 }
 
-fn config(cases: u32) -> ProptestConfig {
+pub fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases: std::env::var("JOBRUNNER_CASES")
             .ok()

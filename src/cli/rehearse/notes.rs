@@ -1,215 +1,15 @@
-//! What a rehearsal says besides its table: the verdict above it, and below it what to look at and what to write.
+//! What a rehearsal says below its table: the order, what a death of the conductor does, what to write.
 
-use crate::cli::line::{BOLD, DIM, GREEN, Line, MAGENTA, PLAIN, RED, YELLOW};
+use crate::cli::line::{BOLD, DIM, Line, MAGENTA, PLAIN, RED, YELLOW};
 use crate::cli::words::count;
 use crate::model::{Duration, FlowState, Phase};
-use crate::rehearsal::{
-    Assumption, Code, Deaths, Effect, Place, Rehearsed, Report, Takeover, Topic, Warning,
-};
+use crate::rehearsal::{Assumption, Code, Deaths, Place, Report, Topic, Warning};
 
-use super::table::{end, folded, short};
+use super::table::end;
+use super::text::{folded, short};
 
 /// So many lines of one kind are told; the JSON has them all.
 const FEW: usize = 8;
-
-/// The verdict: a headline, and what stands behind it.
-#[must_use]
-pub fn verdict(found: &Report, width: usize) -> Vec<Line> {
-    let mut lines = vec![headline(found)];
-    let mut say = |good: bool, text: String| {
-        let (style, symbol) = if good { (GREEN, "✓") } else { (YELLOW, "!") };
-        lines.push(
-            Line::new()
-                .with(PLAIN, "  ")
-                .with(style, symbol)
-                .with(PLAIN, format!(" {text}"))
-                .fit(width),
-        );
-    };
-    if let Some(played) = found.sampled {
-        say(
-            false,
-            format!(
-                "{played} of its {} were made to fail: a large flow is sampled",
-                count(found.tasks.len(), "task")
-            ),
-        );
-    }
-    failures(found, width, &mut say);
-    let once = reverts_tried_once(found);
-    let reverts = found
-        .tasks
-        .iter()
-        .filter(|task| task.revert_fails.is_some())
-        .count();
-    match once.len() {
-        0 if reverts == 0 => {}
-        0 => say(
-            true,
-            format!(
-                "every revert is tried again before the flow is {}",
-                FlowState::Stuck
-            ),
-        ),
-        some => say(
-            false,
-            format!(
-                "{} tried only once: if {} fails, the flow is {} until a person decides",
-                if some == 1 {
-                    "a revert is".to_owned()
-                } else {
-                    format!("{some} reverts are")
-                },
-                if some == 1 { "it" } else { "one" },
-                FlowState::Stuck
-            ),
-        ),
-    }
-    deaths(found, &mut say);
-    lines
-}
-
-fn headline(found: &Report) -> Line {
-    let (style, symbol, text) = match found.success.end {
-        Some(FlowState::Success) if left(found).next().is_some() => (
-            YELLOW,
-            "!",
-            "is undone if anything fails, but not all of its effects are",
-        ),
-        Some(FlowState::Success) if stuck(found) => (
-            YELLOW,
-            "!",
-            "can get stuck because of a single failure of a task",
-        ),
-        Some(FlowState::Success) => (GREEN, "✓", "whatever fails, what it did is undone"),
-        Some(_) => (RED, "✗", "cannot succeed, even if every task does"),
-        None => (YELLOW, "!", "is too large to be played to its end"),
-    };
-    let colon = if style == GREEN { ": " } else { " " };
-    Line::new()
-        .with(style, symbol)
-        .with(PLAIN, " ")
-        .with(BOLD, format!("{}{colon}{text}", found.flow))
-        .with(
-            DIM,
-            format!(
-                "  ({}, nothing was run)",
-                count(usize::try_from(found.plays).unwrap_or(usize::MAX), "play")
-            ),
-        )
-}
-
-fn left(found: &Report) -> impl Iterator<Item = &Rehearsed> {
-    let tasks = found.tasks.iter();
-    tasks.filter(|task| task.runs && task.effect == Effect::Left)
-}
-
-fn stuck(found: &Report) -> bool {
-    let mut endings = found.tasks.iter().filter_map(|task| task.fails.as_ref());
-    endings.any(|ending| ending.end == Some(FlowState::Stuck))
-}
-
-fn failures(found: &Report, width: usize, say: &mut dyn FnMut(bool, String)) {
-    let endings: Vec<_> = found
-        .tasks
-        .iter()
-        .filter_map(|task| task.fails.as_ref())
-        .collect();
-    let ends = |state| {
-        endings
-            .iter()
-            .filter(|ending| ending.end == Some(state))
-            .count()
-    };
-    let all = endings.len();
-    let reverted = ends(FlowState::Reverted);
-    let passed = ends(FlowState::Success);
-    let stuck = ends(FlowState::Stuck);
-    let mut parts = Vec::new();
-    for (number, what) in [
-        (reverted, "REVERTED"),
-        (passed, "SUCCESS (its failure is allowed)"),
-        (stuck, "STUCK"),
-    ] {
-        if number > 0 {
-            parts.push(format!("{number} {what}"));
-        }
-    }
-    match (all, reverted) {
-        (0, _) => {}
-        (all, some) if all == some => {
-            let what = if all == 1 {
-                "its task"
-            } else {
-                "any one of its tasks"
-            };
-            say(
-                true,
-                format!("if {what} fails for good, the flow ends REVERTED"),
-            );
-        }
-        _ => say(
-            stuck == 0,
-            format!(
-                "if a task fails for good, the flow ends: {}",
-                parts.join(", ")
-            ),
-        ),
-    }
-    let left: Vec<String> = left(found).map(|task| task.task.clone()).collect();
-    if !left.is_empty() {
-        let number = format!(
-            "the effects of {} stay, for nothing undoes them: ",
-            count(left.len(), "task")
-        );
-        let room = width.saturating_sub(number.chars().count() + 4);
-        say(false, format!("{number}{}", folded(&left, room)));
-    }
-}
-
-fn deaths(found: &Report, say: &mut dyn FnMut(bool, String)) {
-    let forward = &found.dies_forward;
-    let backward = found.dies_backward.as_ref();
-    let moments = forward.played + backward.map_or(0, |deaths| deaths.played);
-    if moments == 0 {
-        return;
-    }
-    let otherwise = forward.otherwise.len() + backward.map_or(0, |deaths| deaths.otherwise.len());
-    let again = found
-        .tasks
-        .iter()
-        .filter(|task| {
-            let dies = task.conductor_dies.as_ref();
-            dies.is_some_and(|dies| dies.then == Takeover::RunsAgain)
-        })
-        .count();
-    let twice = match again {
-        0 => String::new(),
-        again => format!(", and {} may run twice", count(again, "task")),
-    };
-    if otherwise == 0 {
-        say(
-            true,
-            format!(
-                "the conductor may die at any of {moments} moments: the flow ends as without{twice}"
-            ),
-        );
-    } else {
-        say(
-            false,
-            format!(
-                "the conductor may die: at {otherwise} of {moments} moments the flow then ends in another way{twice}"
-            ),
-        );
-    }
-}
-
-fn reverts_tried_once(found: &Report) -> Vec<&Warning> {
-    let warnings = found.warnings.iter();
-    warnings
-        .filter(|warning| warning.code == Code::RevertTriedOnce)
-        .collect()
-}
 
 /// What stands below the table.
 #[must_use]
@@ -306,7 +106,7 @@ fn dying(found: &Report, width: usize, lines: &mut Vec<Line>) {
                 count(deaths.commits, "commit")
             ),
         };
-        let mut line = Line::new().with(PLAIN, format!("  {when}, {moments}: the flow ends "));
+        let mut line = Line::new().with(PLAIN, format!("  {when}, {moments}: ends "));
         line.append(end(deaths.end));
         let twice: Vec<String> = deaths
             .runs_twice
@@ -315,7 +115,7 @@ fn dying(found: &Report, width: usize, lines: &mut Vec<Line>) {
             .map(|side| side.task.clone())
             .collect();
         if !deaths.otherwise.is_empty() {
-            line.push(PLAIN, ", except as told below");
+            line.push(PLAIN, ", except");
         }
         lines.push(line.fit(width));
         if !twice.is_empty() {

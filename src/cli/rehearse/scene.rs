@@ -9,7 +9,7 @@ use crate::cli::status::{Look, headline, symbol};
 use crate::cli::tree::Tree;
 use crate::cli::words::took;
 use crate::compile::Plan;
-use crate::model::{AtomState, Change, Checkpoint, JobId, Record, Subject, Timestamp};
+use crate::model::{AtomId, AtomState, Change, Checkpoint, JobId, Record, Subject, Timestamp};
 use crate::rehearsal::{FOR_GOOD, Faults};
 
 /// The lines of a play.
@@ -71,6 +71,13 @@ pub fn lines(
             format!("the flow has ended after {count} commits: nobody dies"),
         ));
     }
+    for (task, side) in unplayed(faults, steps) {
+        let name = &plan.atom(task).name;
+        lines.push(Line::new().with(
+            YELLOW,
+            format!("the {side} of `{name}` does not run in this play: nothing failed"),
+        ));
+    }
     lines.push(Line::new());
     let look = Look {
         now,
@@ -82,6 +89,24 @@ pub fn lines(
     lines.push(headline(&progress, "rehearsed", look));
     lines.extend(Tree::of(plan).lines(&progress, &|_| None, look));
     lines
+}
+
+/// What was to fail, and does not even run.
+fn unplayed(faults: Faults, steps: &[Option<Vec<Record>>]) -> Vec<(AtomId, &'static str)> {
+    let records = || steps.iter().flatten().flatten();
+    let has = |atom: AtomId, of: fn(&Change) -> bool| {
+        let mut own = records().filter(|record| record.subject == Subject::Atom(atom));
+        own.any(|record| of(&record.change))
+    };
+    let execute = faults.execute.map(|(atom, _)| atom);
+    let execute = execute.filter(|atom| !has(*atom, |c| matches!(c, Change::Started { .. })));
+    let revert = faults.revert;
+    let revert = revert.filter(|atom| !has(*atom, |c| matches!(c, Change::Reverting)));
+    let execute = execute.map(|atom| (atom, "execute"));
+    execute
+        .into_iter()
+        .chain(revert.map(|atom| (atom, "revert")))
+        .collect()
 }
 
 fn title(plan: &Plan, faults: Faults, dies_after: Option<usize>) -> Line {

@@ -1,128 +1,125 @@
-//! The table of a rehearsal: one row for each task, and what becomes of the flow.
+//! The table of a rehearsal: a row for each task, and what becomes of the flow if something happens to it.
 //!
-//! A report and a width enter, lines leave that fit into it. Long lists of names are folded.
+//! A report and a width enter, lines leave that fit into it. On a narrow screen, what is undone stands below its row.
 
 use anstyle::Style;
 
+use super::text::{folded, short, wrapped};
 use crate::cli::line::{BOLD, CYAN, DIM, GREEN, Line, MAGENTA, PLAIN, YELLOW};
 use crate::cli::words::count;
-use crate::model::{Duration, FlowState, format_duration};
+use crate::model::{Duration, FlowState};
 use crate::rehearsal::{Effect, Ending, Interrupted, Rehearsed, Report, RevertFails, Takeover};
 
 /// Between two columns.
 const GAP: usize = 2;
 
-/// The least that is left for what happens if a task fails.
-const STORY: usize = 24;
+/// What is undone has a column of its own if that is at least so wide.
+const NARROW: usize = 32;
 
-/// Where the end of a flow takes up so much, its story begins.
-const END: usize = 10;
+/// The names of what is undone are folded to about so many lines.
+const LINES: usize = 2;
+
+/// What a column is about.
+const HEADS: [&str; 5] = ["TASK", "IF IT FAILS", "REVERT FAILS", "CRASH", "EFFECT"];
 
 /// The table.
 #[must_use]
 pub fn lines(found: &Report, width: usize) -> Vec<Line> {
-    let rows: Vec<Row> = found.tasks.iter().map(Row::of).collect();
-    let heads = heads(width);
-    let column = |head: &str, cells: &mut dyn Iterator<Item = usize>| {
-        cells.max().unwrap_or(0).max(head.chars().count())
+    // Of a large flow, those that were not made to fail are only counted.
+    let (tasks, others): (Vec<&Rehearsed>, Vec<&Rehearsed>) = found
+        .tasks
+        .iter()
+        .partition(|task| task.fails.is_some() || !task.runs);
+    let rows: Vec<[Line; 5]> = tasks.iter().map(|task| row(task)).collect();
+    let widest = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].width());
+        cells.max().unwrap_or(0).max(HEADS[column].len())
     };
-    let names = column(heads[0], &mut rows.iter().map(|row| row.name.width()));
-    let names = names.min((width / 3).max(12));
-    let revert = column(heads[2], &mut rows.iter().map(|row| row.revert.width()));
-    let death = column(heads[3], &mut rows.iter().map(|row| row.death.width()));
-    let effect = column(heads[4], &mut rows.iter().map(|row| row.effect.width()));
-    let others = names + revert + death + effect + 4 * GAP;
-    let widest = column(heads[1], &mut found.tasks.iter().map(story_width));
-    let story = width
-        .saturating_sub(others)
-        .max(STORY)
-        .min(widest.max(STORY));
-    let stops = [
-        names + GAP,
-        names + story + 2 * GAP,
-        names + story + revert + 3 * GAP,
-        names + story + revert + death + 4 * GAP,
-    ];
+    let mut stops = [0; 5];
+    let mut stop = widest(0).min((width / 3).max(12)) + GAP;
+    for (column, at) in stops.iter_mut().enumerate().skip(1) {
+        *at = stop;
+        stop += widest(column) + GAP;
+    }
+    let names = stops[1] - GAP;
+    let beside = width.saturating_sub(stop) >= NARROW;
+    let (indent, room) = if beside {
+        (stop, width - stop)
+    } else {
+        (4, width.saturating_sub(4))
+    };
     let mut head = Line::new();
-    for (text, stop) in heads.iter().zip([0].into_iter().chain(stops)) {
+    for (text, stop) in HEADS.iter().zip(stops) {
         head.pad_to(stop);
         head.push(DIM, text);
     }
+    if beside {
+        head.pad_to(indent);
+        head.push(DIM, "WHAT HAPPENS IF IT FAILS FOR GOOD");
+    }
     let mut lines = vec![head];
-    for (task, row) in found.tasks.iter().zip(rows) {
-        let mut line = row.name.fit(names);
-        line.pad_to(stops[0]);
-        let (first, between) = told(task, story);
-        line.append(first.fit(story));
-        for (cell, stop) in [row.revert, row.death, row.effect]
-            .into_iter()
-            .zip(&stops[1..])
-        {
-            line.pad_to(*stop);
-            line.append(cell);
+    for (task, row) in tasks.into_iter().zip(rows) {
+        let mut line = Line::new();
+        for (column, (cell, stop)) in row.into_iter().zip(stops).enumerate() {
+            line.pad_to(stop);
+            line.append(if column == 0 { cell.fit(names) } else { cell });
+        }
+        let story = told(task, room * LINES);
+        let mut story = wrapped(&story, room, LINES + 1).into_iter();
+        if beside && let Some(first) = story.next() {
+            line.pad_to(indent);
+            line.push(PLAIN, first);
         }
         lines.push(line);
-        if let Some(between) = between {
+        for more in story {
             let mut line = Line::new();
-            line.pad_to(stops[0] + END);
-            line.append(between.fit(width.saturating_sub(stops[0] + END)));
+            line.pad_to(indent);
+            line.push(PLAIN, more);
             lines.push(line);
         }
+    }
+    if !others.is_empty() {
+        let text = format!(
+            "… and {} that were not made to fail",
+            count(others.len(), "task")
+        );
+        lines.push(Line::new().with(DIM, text));
     }
     lines
 }
 
-fn heads(width: usize) -> [&'static str; 5] {
-    if width >= 96 {
-        [
-            "TASK",
-            "IF IT FAILS",
-            "IF ITS REVERT FAILS",
-            "IF THE CONDUCTOR DIES",
-            "ITS EFFECT",
-        ]
-    } else {
-        ["TASK", "IF IT FAILS", "REVERT FAILS", "CRASH", "EFFECT"]
-    }
-}
-
-/// The cells of a row that take what they need.
-struct Row {
-    name: Line,
-    revert: Line,
-    death: Line,
-    effect: Line,
-}
-
-impl Row {
-    fn of(task: &Rehearsed) -> Self {
-        let style = if task.runs { BOLD } else { DIM };
-        let name = match task.task.rsplit_once('.') {
-            Some((group, last)) => Line::new().with(DIM, format!("{group}.")).with(style, last),
-            None => Line::new().with(style, &task.task),
-        };
-        let nothing = || Line::new().with(DIM, "-");
-        Self {
-            name,
-            revert: task.revert_fails.as_ref().map_or_else(nothing, revert),
-            death: task.conductor_dies.as_ref().map_or_else(nothing, death),
-            effect: match task.effect {
-                _ if !task.runs => nothing(),
-                Effect::None => nothing(),
-                Effect::Undone => Line::new().with(GREEN, "undone"),
-                Effect::Left => Line::new().with(YELLOW, "stays"),
-            },
-        }
-    }
+/// The cells of a row.
+fn row(task: &Rehearsed) -> [Line; 5] {
+    let style = if task.runs { BOLD } else { DIM };
+    let name = match task.task.rsplit_once('.') {
+        Some((group, last)) => Line::new().with(DIM, format!("{group}.")).with(style, last),
+        None => Line::new().with(style, &task.task),
+    };
+    let nothing = || Line::new().with(DIM, "-");
+    let word = |word: &str| Line::new().with(DIM, word);
+    [
+        name,
+        match &task.fails {
+            Some(fails) => end(fails.end),
+            None if task.runs => word("not played"),
+            None => word("skipped"),
+        },
+        task.revert_fails.as_ref().map_or_else(nothing, revert),
+        task.conductor_dies.as_ref().map_or_else(nothing, death),
+        match task.effect {
+            _ if !task.runs => nothing(),
+            Effect::None => nothing(),
+            Effect::Undone => Line::new().with(GREEN, "undone"),
+            Effect::Left => Line::new().with(YELLOW, "stays"),
+        },
+    ]
 }
 
 fn revert(fails: &RevertFails) -> Line {
     let mut line = end(fails.ending.end);
-    if fails.tries > 1 {
-        line.push(PLAIN, format!(" after {}", fails.tries));
-    }
-    if !fails.ending.standing.is_empty() {
-        line.push(PLAIN, format!(", {} left", fails.ending.standing.len()));
+    match fails.ending.standing.len() {
+        0 => {}
+        others => line.push(PLAIN, format!(", {others} left")),
     }
     line
 }
@@ -131,21 +128,19 @@ fn death(interrupted: &Interrupted) -> Line {
     match interrupted.then {
         Takeover::RunsAgain => Line::new().with(PLAIN, "runs again"),
         Takeover::WaitsOn => Line::new().with(PLAIN, "waits on"),
-        Takeover::Pauses => end(interrupted.end),
-        Takeover::Fails => end(interrupted.end),
+        Takeover::Pauses | Takeover::Fails => end(interrupted.end),
     }
 }
 
 /// The end of a flow, as a word.
 pub fn end(state: Option<FlowState>) -> Line {
-    let Some(state) = state else {
-        return Line::new().with(DIM, "goes on");
-    };
-    Line::new().with(end_style(state), state.as_str())
+    match state {
+        Some(state) => Line::new().with(end_style(state), state.as_str()),
+        None => Line::new().with(DIM, "not played to its end"),
+    }
 }
 
-/// The colour of a flow's end.
-pub fn end_style(state: FlowState) -> Style {
+fn end_style(state: FlowState) -> Style {
     match state {
         FlowState::Success => GREEN,
         FlowState::Reverted => YELLOW,
@@ -156,48 +151,38 @@ pub fn end_style(state: FlowState) -> Style {
     }
 }
 
-/// How wide the story of a task would like to be.
-fn story_width(task: &Rehearsed) -> usize {
-    told(task, usize::MAX).0.width()
-}
-
-/// What happens if a task fails, and if that is worth a line of its own, what is undone between two tries.
-fn told(task: &Rehearsed, width: usize) -> (Line, Option<Line>) {
+/// What happens if a task fails for good, in words; the names of what is undone in about so many columns.
+fn told(task: &Rehearsed, room: usize) -> String {
     let Some(fails) = &task.fails else {
-        let word = if task.runs {
-            "not played"
-        } else {
-            "skipped with these values"
-        };
-        return (Line::new().with(DIM, word), None);
+        return String::new();
     };
-    let mut line = end(fails.end);
-    line.pad_to(END);
     let mut parts = Vec::new();
-    let tries = tries(task, fails);
-    if let Some(tries) = &tries {
-        parts.push(tries.clone());
-    }
-    if fails.end == Some(FlowState::Success) && fails.undone.is_empty() {
-        parts.push("goes on without it".to_owned());
+    if let Some(mut tries) = tries(task, fails) {
+        // That a task undoes itself before it is tried again goes without saying.
+        if let Some(once) = &task.fails_once
+            && once.undone.iter().any(|name| *name != task.task)
+        {
+            tries.push_str(&format!(
+                ", each undoing {}",
+                folded(&once.undone, room / 3)
+            ));
+        }
+        parts.push(tries);
     }
     let said: usize = parts.iter().map(|part| part.chars().count() + 2).sum();
-    if !fails.undone.is_empty() {
-        let room = width.saturating_sub(END + said + "undoes ".len());
-        parts.push(format!("undoes {}", folded(&fails.undone, room)));
-    } else if fails.end == Some(FlowState::Reverted) {
-        parts.push("nothing to undo".to_owned());
+    match (fails.undone.is_empty(), fails.end) {
+        (false, _) => {
+            let room = room.saturating_sub(said + "undoes ".len());
+            parts.push(format!("undoes {}", folded(&fails.undone, room)));
+        }
+        (true, Some(FlowState::Success)) => parts.push("goes on without it".to_owned()),
+        (true, Some(FlowState::Reverted)) => parts.push("nothing to undo".to_owned()),
+        (true, _) => {}
     }
-    line.push(PLAIN, parts.join("; "));
-    let between = task
-        .fails_once
-        .as_ref()
-        .filter(|once| tries.is_some() && !once.undone.is_empty() && once.undone != fails.undone);
-    let between = between.map(|once| {
-        let names = folded(&once.undone, STORY * 2);
-        Line::new().with(DIM, format!("each further try first undoes {names}"))
-    });
-    (line, between)
+    if fails.end == Some(FlowState::Success) && !fails.undone.is_empty() {
+        parts.push("goes on".to_owned());
+    }
+    parts.join("; ")
 }
 
 /// How many tries a task has before its failure is for good, and what is tried again.
@@ -205,56 +190,19 @@ fn tries(task: &Rehearsed, fails: &Ending) -> Option<String> {
     if fails.executions < 2 {
         return None;
     }
-    let times = match fails.end {
-        Some(_) => count(fails.executions as usize, "trie"),
-        None => format!("{} tries and more", fails.executions),
+    let more = if fails.end.is_none() {
+        "more than "
+    } else {
+        ""
     };
-    let group = fails
-        .retried
-        .iter()
-        .find(|retried| retried.scope != task.task);
-    let of = group.map_or_else(String::new, |group| format!(" of {}", group.scope));
+    let mut groups = fails.retried.iter().map(|retried| &retried.scope);
+    let of = match groups.find(|scope| **scope != task.task) {
+        Some(group) => format!(" of {group}"),
+        None => String::new(),
+    };
     let wait = match fails.waits_ms {
         0 => String::new(),
         ms => format!(" in {}", short(Duration::from_millis(ms))),
     };
-    Some(format!("{times}{of}{wait}"))
-}
-
-/// A duration in its two largest units.
-pub fn short(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let rounded = match seconds {
-        0..10 => duration,
-        10..3600 => Duration::from_secs(seconds),
-        3600..86_400 => Duration::from_secs(seconds / 60 * 60),
-        _ => Duration::from_secs(seconds / 3600 * 3600),
-    };
-    format_duration(rounded)
-}
-
-/// As many names as there is room for: the first ones, and the last.
-pub fn folded(names: &[String], room: usize) -> String {
-    let all = names.join(", ");
-    let (Some(last), true) = (names.last(), all.chars().count() > room) else {
-        return all;
-    };
-    let number = format!("{}: ", names.len());
-    let mut text = String::new();
-    let mut left = room.saturating_sub(number.chars().count() + last.chars().count() + 2);
-    for name in &names[..names.len() - 1] {
-        let wide = name.chars().count() + 2;
-        if wide > left {
-            break;
-        }
-        left -= wide;
-        if !text.is_empty() {
-            text.push_str(", ");
-        }
-        text.push_str(name);
-    }
-    if text.is_empty() {
-        return count(names.len(), "task");
-    }
-    format!("{number}{text} … {last}")
+    Some(format!("{more}{} tries{of}{wait}", fails.executions))
 }
