@@ -45,6 +45,7 @@ pub fn run(config: &Config, verbose: u8, arguments: &ConductorArguments) -> Resu
 }
 
 async fn conduct(config: &Config, arguments: &ConductorArguments) -> Result {
+    let mut signals = Signals::new()?;
     let backend = Backend::open(config).await?;
     let settings = settings(config, arguments);
     let stop = Stop::new();
@@ -64,7 +65,6 @@ async fn conduct(config: &Config, arguments: &ConductorArguments) -> Result {
     tracing::info!(conductor = %settings.id, name = settings.name, "looking for jobs");
     let running = conductor.run(until, stop.clone());
     tokio::pin!(running);
-    let mut signals = Signals::new()?;
     loop {
         tokio::select! {
             ended = &mut running => {

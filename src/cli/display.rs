@@ -85,6 +85,9 @@ impl Display {
 
     /// Shows what has been seen for the last time: nothing moves any more.
     pub fn end(&mut self, watch: &Watch, now: Timestamp) {
+        if let Some(screen) = &mut self.screen {
+            screen.forget();
+        }
         self.show(watch, now, None);
     }
 

@@ -105,6 +105,8 @@ async fn here(
     plan: &Plan,
     verbose: u8,
 ) -> Result {
+    // Before anything is posted: from then on an interrupt has something to undo.
+    let mut signals = Signals::new()?;
     let backend = Backend::open(config).await?;
     let settings = conduct::settings(config, arguments);
     let new = post::new_job(source, plan, None, None);
@@ -127,7 +129,6 @@ async fn here(
         Some(Arc::clone(&watch) as Arc<dyn Observer>),
     );
     let stop = Stop::new();
-    let mut signals = Signals::new()?;
     let mut cancelled = false;
     {
         let running = conductor.run_job(id, stop.clone());

@@ -80,6 +80,11 @@ impl Screen {
         out.flush()
     }
 
+    /// Forgets what stands there, so that the next frame is written whatever it holds: somebody may have typed.
+    pub fn forget(&mut self) {
+        self.last.clear();
+    }
+
     /// To the first line of the region. A terminal that was made narrower has broken long lines into several.
     fn back_to_top(&self, width: usize) -> String {
         let rows: usize = self

@@ -275,3 +275,119 @@ fn details(
         Row::Several { .. } => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cli::source::check;
+    use crate::model::{
+        Bundle, Change, Checkpoint, Failure, FailureKind, JobId, Record, SourceFile, Subject,
+        Timestamp, Value,
+    };
+
+    fn progress() -> Progress {
+        let text = "tasks:\n  prepare: { shell: 'true' }\n  build:\n    tasks:\n      one: { shell: 'true' }\n      two: { shell: 'true' }\n  test: { shell: 'true', retry: { times: 3 } }\n  ship: { shell: 'true', needs: [build] }\n";
+        let file = SourceFile {
+            path: "a.flow.yaml".to_owned(),
+            text: text.to_owned(),
+        };
+        let bundle = Bundle {
+            version: 1,
+            files: vec![file],
+        };
+        let (_, plan) = check(&bundle).0.unwrap();
+        Progress::new(
+            JobId(uuid::Uuid::nil()),
+            Arc::new(plan),
+            Checkpoint::default(),
+        )
+    }
+
+    fn happens(progress: &mut Progress, name: &str, at: i64, change: Change) {
+        let atom = progress
+            .tasks()
+            .find(|atom| progress.plan.atom(*atom).name == name)
+            .unwrap();
+        let record = Record {
+            subject: Subject::Atom(atom),
+            change,
+            at: Timestamp(at),
+        };
+        progress.apply(&record);
+    }
+
+    fn drawn(progress: &Progress, height: usize) -> String {
+        let look = Look {
+            now: Timestamp(3_000),
+            height,
+            names: 20,
+            words: false,
+            frame: None,
+        };
+        let lines = Tree::of(&progress.plan).lines(progress, &|_| None, look);
+        lines.iter().map(|line| line.render(false) + "\n").collect()
+    }
+
+    #[test]
+    fn what_is_done_folds_before_what_runs() {
+        let mut progress = progress();
+        for name in ["prepare", "build.one", "build.two"] {
+            happens(&mut progress, name, 0, Change::Started { until: None });
+            happens(
+                &mut progress,
+                name,
+                1_500,
+                Change::Succeeded {
+                    result: Value::Null,
+                },
+            );
+        }
+        happens(
+            &mut progress,
+            "test",
+            1_000,
+            Change::Started { until: None },
+        );
+        let failure = Failure::new(FailureKind::Exit, "exited with code 1");
+        happens(
+            &mut progress,
+            "ship",
+            1_000,
+            Change::Started { until: None },
+        );
+        happens(
+            &mut progress,
+            "ship",
+            2_000,
+            Change::Failed {
+                failure,
+                allowed: false,
+            },
+        );
+        insta::assert_snapshot!(drawn(&progress, 10), @r"
+        ✓ prepare    1.5s
+        ✓ build            2 of 2 done
+          ✓ one      1.5s
+          ✓ two      1.5s
+        ▶ test       2.0s
+        ✗ ship       1.0s  exited with code 1
+        ");
+        insta::assert_snapshot!(drawn(&progress, 5), @r"
+        ✓ prepare    1.5s
+        ✓ build            2 of 2 done
+        ▶ test       2.0s
+        ✗ ship       1.0s  exited with code 1
+        ");
+        insta::assert_snapshot!(drawn(&progress, 3), @r"
+        ✓ 3 done
+        ▶ test      2.0s
+        ✗ ship      1.0s  exited with code 1
+        ");
+        insta::assert_snapshot!(drawn(&progress, 2), @r"
+        ✓ 3 done
+        … 2 more
+        ");
+    }
+}
