@@ -1,5 +1,6 @@
 //! Looking for jobs and claiming them, as long as there is room and nobody says stop.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -94,14 +95,37 @@ async fn claim_all(
     Ok(())
 }
 
-/// Whether no job is ready or leased by anybody, on the board or in the store.
+/// How many postings are looked at to tell whether the board is empty for this conductor.
+const LOOKED_AT: usize = 10_000;
+
+/// Whether no job is leased by anybody, and none is ready that this conductor can do, on the board or in the store.
 async fn is_empty(shared: &Shared, sweep: &mut Sweep) -> bool {
-    let on_board = shared.board.snapshot(1).await;
-    if !on_board.is_ok_and(|postings| postings.is_empty()) {
+    let Ok(postings) = shared.board.snapshot(LOOKED_AT).await else {
+        return false;
+    };
+    if postings.iter().any(|posting| posting.lease.is_some()) {
         return false;
     }
+    let wanted: BTreeSet<&str> = postings
+        .iter()
+        .map(|posting| posting.notice.requires.as_str())
+        .collect();
+    for requires in wanted {
+        if shared.capabilities.lacking(requires).await.is_none() {
+            return false;
+        }
+    }
     // What was posted to the store while the board was away must not be left behind.
-    sweep.page(shared).await == Some(0)
+    if sweep.page(shared).await != Some(0) {
+        return false;
+    }
+    if !postings.is_empty() {
+        tracing::warn!(
+            jobs = postings.len(),
+            "what is left on the board needs what this machine does not have"
+        );
+    }
+    true
 }
 
 /// Waits until there may be something to do; an error with which the conductor cannot go on.

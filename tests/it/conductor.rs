@@ -195,6 +195,18 @@ async fn a_conductor_works_until_nothing_is_left() {
 }
 
 #[tokio::test]
+async fn what_this_machine_cannot_run_keeps_no_conductor_waiting() {
+    let mut town = Town::new();
+    let able = town.post(QUICK).await;
+    let unable = format!("capabilities: [{{ os: plan9 }}]\n{QUICK}");
+    let unable = town.post(&unable).await;
+    town.start("a", Until::Empty).ended().await;
+    assert_eq!(town.flow(able).await.state, FlowState::Success);
+    assert_eq!(town.flow(unable).await.state, FlowState::Pending);
+    assert!(town.is_on_board(unable).await);
+}
+
+#[tokio::test]
 async fn steps_of_many_jobs_share_commits() {
     let mut town = Town::new();
     for _ in 0..40 {
