@@ -42,6 +42,11 @@ fn headline(found: &Report) -> Line {
     let left = left(found).count();
     let of = found.tasks.len();
     let (style, symbol, text) = match found.success.end {
+        Some(FlowState::Success) if left == of => (
+            YELLOW,
+            "!",
+            "nothing is written that undoes what it did, should it fail".to_owned(),
+        ),
         Some(FlowState::Success) if left > 0 => (
             YELLOW,
             "!",
