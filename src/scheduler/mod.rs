@@ -237,6 +237,9 @@ impl Scheduler {
             Event::Decide { verb, atom, by } => self.decide(&mut step, verb, atom, &by, now)?,
         }
         self.settle(&mut step, now);
+        // What a timeout stops and what its unwinding stops may be the same.
+        step.stop.sort_unstable();
+        step.stop.dedup();
         Ok(step)
     }
 

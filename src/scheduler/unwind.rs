@@ -135,7 +135,6 @@ impl Scheduler {
         for atom in self.touched.range(around.first..around.end) {
             if self.marks[atom.index()].in_flight
                 && self.rows[atom.index()].state == AtomState::Running
-                && !step.stop.contains(atom)
             {
                 step.stop.push(*atom);
             }
