@@ -120,8 +120,7 @@ impl Flows {
             io::ErrorKind::NotFound => missing(path),
             _ => refuse("cannot be read".to_owned()).because(&error),
         };
-        let file = File::open(path).map_err(unreadable)?;
-        let about = file.metadata().map_err(unreadable)?;
+        let about = fs::metadata(path).map_err(unreadable)?;
         if about.is_dir() {
             let inside = names_in(path);
             let said = refuse("is a folder, not a file".to_owned());
@@ -135,6 +134,12 @@ impl Flows {
                 None => said,
             });
         }
+        if !about.is_file() {
+            // Opening a pipe waits for whoever writes to it, for ever if nobody does.
+            let said = refuse("is a pipe or a device, not a file".to_owned());
+            return Err(said.help("save the flow as NAME.flow.yaml and name that file"));
+        }
+        let file = File::open(path).map_err(unreadable)?;
         let mut bytes = Vec::new();
         file.take(MAX_SOURCE_BYTES as u64 + 1)
             .read_to_end(&mut bytes)

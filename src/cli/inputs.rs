@@ -273,6 +273,9 @@ fn read(name: &str, path: &str) -> Result<String> {
     let wrong = |why: &str| Error::input(format!("`--set-file {name}={path}`: {why}"));
     let about =
         fs::metadata(path).map_err(|error| wrong("the file cannot be read").because(&error))?;
+    if !about.is_file() {
+        return Err(wrong("it is not a file").help("name a file that holds the text"));
+    }
     if about.len() > MAX_BYTES {
         return Err(wrong("the file is larger than 1 MiB")
             .help("set the file's path instead, and let a task read it"));

@@ -153,12 +153,12 @@ impl Reading<'_> {
         let items = match &node.value {
             NodeValue::List(items) => items.as_slice(),
             NodeValue::Scalar { text, .. } => {
-                if !text.contains("{{") && text.contains(char::is_whitespace) {
+                let words = words_of(text);
+                if words.len() > 1 {
                     let what = format!(
                         "`{}` wants a list of arguments, and this is one text",
                         self.name
                     );
-                    let words: Vec<_> = text.split_whitespace().collect();
                     let problem = Problem::error("wrong-shape", node.span, what);
                     found.wrong(problem.help(format!("write [{}]", words.join(", "))));
                     return None;
@@ -320,6 +320,34 @@ fn fold(template: Template) -> Template {
         Some(Ok(value)) => Template::Literal(value),
         Some(Err(_)) | None => template,
     }
+}
+
+/// The words of a text as a list of arguments would have them: a template is part of one word, whatever stands in it.
+fn words_of(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let (mut inside, mut between) = (false, true);
+    for (at, c) in text.char_indices() {
+        match &text[at..] {
+            rest if rest.starts_with("{{") => inside = true,
+            _ if text[..at].ends_with("}}") => inside = false,
+            _ => {}
+        }
+        if c.is_whitespace() && !inside {
+            between = true;
+            continue;
+        }
+        if std::mem::take(&mut between) {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut() {
+            word.push(c);
+        }
+    }
+    let quoted = |word: String| match word.contains("{{") {
+        true => format!("\"{word}\""),
+        false => word,
+    };
+    words.into_iter().map(quoted).collect()
 }
 
 fn literal_key(key: &str, span: Span, found: &mut Found) {

@@ -379,3 +379,19 @@ fn a_store_that_cannot_be_opened_is_told_apart_from_bad_input() {
       = help: write sqlite://[home]/jobs.db
     ");
 }
+
+#[test]
+fn what_is_no_file_is_refused_before_it_is_opened() {
+    let home = Home::with("greet.flow.yaml", GREET);
+    let pipe = home.path("pipe.flow.yaml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let told = home.run("check pipe.flow.yaml").text();
+    assert!(told.starts_with("exit 2"), "{told}");
+    assert!(told.contains("is a pipe or a device, not a file"), "{told}");
+    let told = home
+        .run("post greet.flow.yaml --port 80 --set-file name=/dev/zero")
+        .text();
+    assert!(told.starts_with("exit 2"), "{told}");
+    assert!(told.contains("it is not a file"), "{told}");
+}
