@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
-use jobrunner::compile::{Action, Atom, AtomKind, Plan, Scope, Task, Template};
+use jobrunner::compile::{Action, Atom, AtomKind, Plan, Task, Template};
 use jobrunner::engine::{Driven, JobContext, Orders, Secrets, Stop, Writer, drive};
 use jobrunner::model::{
-    AtomId, Bundle, ConductorId, Digest, Failure, FlowState, IfInterrupted, JobId, KindSchema,
-    NewJob, Priority, ScopeId, SkipDepth, Timestamp, Value,
+    AtomId, Bundle, ConductorId, Digest, Failure, FlowState, JobId, KindSchema, NewJob, Priority,
+    ScopeId, Timestamp, Value,
 };
 use jobrunner::ports::{Call, Kinds, Outcome, Store, SystemClock, TaskKind};
 use jobrunner::scheduler::Scheduler;
@@ -54,26 +54,12 @@ fn task(name: String) -> Atom {
     Atom {
         name,
         scope: ScopeId::FLOW,
-        kind: AtomKind::Task(Box::new(Task {
-            about: None,
-            execute: Action {
-                kind: "nothing".to_owned(),
-                params: Template::Literal(Value::Null),
-                check: None,
-                needs: Vec::new(),
-            },
-            revert: None,
-            wait: None,
-            when: None,
-            when_needs: Vec::new(),
-            skips: SkipDepth::All,
-            timeout: None,
-            provides: IndexMap::new(),
-            if_interrupted: IfInterrupted::Rerun,
-            allow_failure: false,
-            stop_on_unwind: false,
-            priority: Priority::Normal,
-        })),
+        kind: AtomKind::Task(Box::new(Task::new(Action {
+            kind: "nothing".to_owned(),
+            params: Template::Literal(Value::Null),
+            check: None,
+            needs: Vec::new(),
+        }))),
     }
 }
 
@@ -94,37 +80,7 @@ fn layered(layers: usize, width: usize) -> Plan {
         }
         before = row;
     }
-    let end = AtomId(atoms.len() as u32);
-    Plan {
-        name: "bench".to_owned(),
-        about: None,
-        atoms,
-        scopes: vec![Scope {
-            name: "bench".to_owned(),
-            parent: None,
-            first: AtomId(0),
-            end,
-            controller: None,
-            group: true,
-            max_parallel: None,
-            timeout: None,
-            allow_failure: false,
-            when: None,
-            skips: SkipDepth::All,
-            needs: Vec::new(),
-            about: None,
-        }],
-        graph,
-        store: IndexMap::new(),
-        inputs: IndexMap::new(),
-        secrets: IndexMap::new(),
-        provides: Vec::new(),
-        timeout: None,
-        requirements: Vec::new(),
-        capabilities: Vec::new(),
-        priority: Priority::Normal,
-        digest: Digest(String::new()),
-    }
+    Plan::flat("bench", atoms, graph)
 }
 
 /// Drives jobs of one plan side by side; how long that takes, without creating them.

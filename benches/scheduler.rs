@@ -8,12 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use indexmap::IndexMap;
-use jobrunner::compile::{Action, Atom, AtomKind, Plan, Scope, Task, Template};
-use jobrunner::model::{
-    AtomId, Checkpoint, Digest, FlowState, IfInterrupted, Phase, Priority, ScopeId, SkipDepth,
-    Timestamp, Value,
-};
+use jobrunner::compile::{Action, Atom, AtomKind, Plan, Task, Template};
+use jobrunner::model::{AtomId, Checkpoint, FlowState, Phase, ScopeId, Timestamp, Value};
 use jobrunner::scheduler::{Event, Scheduler};
 use petgraph::graph::{DiGraph, NodeIndex};
 
@@ -45,26 +41,12 @@ fn task(name: String) -> Atom {
     Atom {
         name,
         scope: ScopeId::FLOW,
-        kind: AtomKind::Task(Box::new(Task {
-            about: None,
-            execute: Action {
-                kind: "sleep".to_owned(),
-                params: Template::Literal(Value::Null),
-                check: None,
-                needs: Vec::new(),
-            },
-            revert: None,
-            wait: None,
-            when: None,
-            when_needs: Vec::new(),
-            skips: SkipDepth::All,
-            timeout: None,
-            provides: IndexMap::new(),
-            if_interrupted: IfInterrupted::Rerun,
-            allow_failure: false,
-            stop_on_unwind: false,
-            priority: Priority::Normal,
-        })),
+        kind: AtomKind::Task(Box::new(Task::new(Action {
+            kind: "sleep".to_owned(),
+            params: Template::Literal(Value::Null),
+            check: None,
+            needs: Vec::new(),
+        }))),
     }
 }
 
@@ -103,37 +85,7 @@ fn layered(layers: usize, width: usize) -> Plan {
         }
         before = row;
     }
-    let end = AtomId(atoms.len() as u32);
-    Plan {
-        name: "bench".to_owned(),
-        about: None,
-        atoms,
-        scopes: vec![Scope {
-            name: "bench".to_owned(),
-            parent: None,
-            first: AtomId(0),
-            end,
-            controller: None,
-            group: true,
-            max_parallel: None,
-            timeout: None,
-            allow_failure: false,
-            when: None,
-            skips: SkipDepth::All,
-            needs: Vec::new(),
-            about: None,
-        }],
-        graph,
-        store: IndexMap::new(),
-        inputs: IndexMap::new(),
-        secrets: IndexMap::new(),
-        provides: Vec::new(),
-        timeout: None,
-        requirements: Vec::new(),
-        capabilities: Vec::new(),
-        priority: Priority::Normal,
-        digest: Digest(String::new()),
-    }
+    Plan::flat("bench", atoms, graph)
 }
 
 /// Runs the flow, forward (`fail` false) or forward up to the last atom and all the way back.

@@ -234,6 +234,28 @@ pub enum Input {
     Secret(SecretSource),
 }
 
+impl Task {
+    /// A task with nothing but an execute side.
+    #[must_use]
+    pub fn new(execute: Action) -> Self {
+        Self {
+            about: None,
+            execute,
+            revert: None,
+            wait: None,
+            when: None,
+            when_needs: Vec::new(),
+            skips: SkipDepth::All,
+            timeout: None,
+            provides: IndexMap::new(),
+            if_interrupted: IfInterrupted::Rerun,
+            allow_failure: false,
+            stop_on_unwind: false,
+            priority: Priority::Normal,
+        }
+    }
+}
+
 impl Reversal {
     /// Whether it uses what the task `own` itself provides. If that task gave no result, there is nothing to name.
     #[must_use]
@@ -247,6 +269,42 @@ impl Reversal {
 }
 
 impl Plan {
+    /// A flow of atoms that all stand in the flow itself, without a store: for programs that build plans by hand.
+    #[must_use]
+    pub fn flat(name: &str, atoms: Vec<Atom>, graph: DiGraph<AtomId, Vec<String>>) -> Self {
+        let end = AtomId(atoms.len() as u32);
+        Self {
+            name: name.to_owned(),
+            about: None,
+            atoms,
+            scopes: vec![Scope {
+                name: name.to_owned(),
+                parent: None,
+                first: AtomId(0),
+                end,
+                controller: None,
+                group: true,
+                max_parallel: None,
+                timeout: None,
+                allow_failure: false,
+                when: None,
+                skips: SkipDepth::All,
+                needs: Vec::new(),
+                about: None,
+            }],
+            graph,
+            store: IndexMap::new(),
+            inputs: IndexMap::new(),
+            secrets: IndexMap::new(),
+            provides: Vec::new(),
+            timeout: None,
+            requirements: Vec::new(),
+            capabilities: Vec::new(),
+            priority: Priority::Normal,
+            digest: Digest(name.to_owned()),
+        }
+    }
+
     /// The atom of that id.
     #[must_use]
     pub fn atom(&self, id: AtomId) -> &Atom {

@@ -15,6 +15,7 @@ mod layers;
 mod play;
 mod process;
 mod properties;
+mod random;
 mod rehearsal;
 mod sqlite;
 mod stage;

@@ -17,7 +17,8 @@ use jobrunner::syntax;
 use proptest::prelude::*;
 
 use crate::kinds;
-use crate::properties::{config, flow_of, flows};
+use crate::properties::config;
+use crate::random::{flow_of, flows};
 
 const START: Timestamp = Timestamp(1_000);
 

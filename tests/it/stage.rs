@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jobrunner::boards::MemoryBoard;
-use jobrunner::compile::{Action, Atom, AtomKind, Plan, Scope, Task, Template};
+use jobrunner::compile::{Action, Atom, AtomKind, Plan, Task, Template};
 use jobrunner::model::{
-    AtomId, Bundle, Change, ConductorId, Digest, Epoch, Failure, FailureKind, IfInterrupted, JobId,
-    KindSchema, NewJob, Param, Phase, Priority, Record, ScopeId, Shape, SkipDepth, Subject,
-    Timestamp, Value,
+    AtomId, Bundle, Change, ConductorId, Digest, Epoch, Failure, FailureKind, JobId, KindSchema,
+    NewJob, Param, Phase, Priority, Record, ScopeId, Shape, Subject, Timestamp, Value,
 };
 use jobrunner::ports::{
     BoardError, Call, Claim, Clock, Commit, Committed, Created, EventRow, JobBoard, JobSummary,
@@ -446,26 +445,12 @@ pub fn plan(sketches: Vec<Sketch>) -> Plan {
             let before = sketches.iter().position(|s| s.name == *before).unwrap();
             graph.add_edge((before as u32).into(), node, Vec::new());
         }
-        let mut task = Task {
-            about: None,
-            execute: Action {
-                kind: "script".to_owned(),
-                params: sketch.params.clone(),
-                check: None,
-                needs: Vec::new(),
-            },
-            revert: None,
-            wait: None,
-            when: None,
-            when_needs: Vec::new(),
-            skips: SkipDepth::All,
-            timeout: None,
-            provides: Default::default(),
-            if_interrupted: IfInterrupted::Rerun,
-            allow_failure: false,
-            stop_on_unwind: false,
-            priority: Priority::Normal,
-        };
+        let mut task = Task::new(Action {
+            kind: "script".to_owned(),
+            params: sketch.params.clone(),
+            check: None,
+            needs: Vec::new(),
+        });
         (sketch.change)(&mut task);
         atoms.push(Atom {
             name: sketch.name.to_owned(),
@@ -473,37 +458,7 @@ pub fn plan(sketches: Vec<Sketch>) -> Plan {
             kind: AtomKind::Task(Box::new(task)),
         });
     }
-    let end = AtomId(atoms.len() as u32);
-    Plan {
-        name: "test".to_owned(),
-        about: None,
-        atoms,
-        scopes: vec![Scope {
-            name: "test".to_owned(),
-            parent: None,
-            first: AtomId(0),
-            end,
-            controller: None,
-            group: true,
-            max_parallel: None,
-            timeout: None,
-            allow_failure: false,
-            when: None,
-            skips: SkipDepth::All,
-            needs: Vec::new(),
-            about: None,
-        }],
-        graph,
-        store: Default::default(),
-        inputs: Default::default(),
-        secrets: Default::default(),
-        provides: Vec::new(),
-        timeout: None,
-        requirements: Vec::new(),
-        capabilities: Vec::new(),
-        priority: Priority::Normal,
-        digest: Digest("test".to_owned()),
-    }
+    Plan::flat("test", atoms, graph)
 }
 
 /// A job to be put into a store.

@@ -263,9 +263,8 @@ fn what_is_no_text_is_refused() {
      = help: keep large texts and lists in files of their own, and give tasks their paths
 
     $ jobrunner check /dev/zero
-    error[too-large]: `/dev/zero` is larger than 32 MiB, the most that a flow may have
-     |
-     = help: keep large texts and lists in files of their own, and give tasks their paths
+    error: the flow `/dev/zero` is a pipe or a device, not a file
+      = help: save the flow as NAME.flow.yaml and name that file
     ");
     assert!(
         started.elapsed().as_secs() < 8,

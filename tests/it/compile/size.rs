@@ -84,38 +84,3 @@ fn many_wrong_names_and_long_cycles_are_told_in_no_time() {
     assert!(problems[0].message.matches("`t").count() == count + 1);
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 }
-
-/// By hand: `cargo test --release -- --ignored compile_times --nocapture`.
-#[test]
-#[ignore = "prints times, asserts nothing about them"]
-fn compile_times() {
-    for (name, flow, count) in [
-        ("chain", chain as fn(usize) -> String, 100_000),
-        ("groups", groups, 10_000),
-    ] {
-        let text = flow(count);
-        let begun = Instant::now();
-        let (declaration, _) =
-            jobrunner::syntax::parse(&crate::suite::bundle(&text), &crate::suite::KINDS);
-        let parsed = begun.elapsed();
-        let Some(declaration) = declaration else {
-            panic!("{name} is not read")
-        };
-        let begun = Instant::now();
-        let (plan, _) = jobrunner::compile::compile(&declaration, &crate::kinds::KINDS);
-        let compiled = begun.elapsed();
-        let begun = Instant::now();
-        let plan = plan
-            .unwrap()
-            .with_inputs(&indexmap::IndexMap::new())
-            .unwrap();
-        let complete = begun.elapsed();
-        let begun = Instant::now();
-        let drawn =
-            jobrunner::compile::dot(&plan, None).len() + jobrunner::compile::tree(&plan).len();
-        eprintln!(
-            "{name} {count}: read {parsed:?}, compiled {compiled:?}, inputs {complete:?}, drawn {:?} ({drawn} bytes)",
-            begun.elapsed()
-        );
-    }
-}
