@@ -198,6 +198,7 @@ impl JobBoard for MemoryBoard {
             return Ok(());
         }
         tokio::select! {
+            biased;
             _ = changes.changed() => {}
             () = self.clock.sleep_until(until) => {}
         }
