@@ -200,6 +200,7 @@ impl JobBoard for MemoryBoard {
             return Ok(());
         }
         tokio::select! {
+            biased;
             _ = changes.changed() => {}
             () = self.clock.sleep_until(until) => {}
         }

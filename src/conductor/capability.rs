@@ -12,7 +12,7 @@ use tokio::net::TcpSocket;
 
 use super::Settings;
 use crate::model::{Duration, Timestamp, Value, parse_size};
-use crate::ports::Clock;
+use crate::ports::{Clock, within};
 
 /// How long one question may take.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -95,7 +95,7 @@ impl Capabilities {
         if lasting && let Some(answer) = self.remembered(&question, now) {
             return answer;
         }
-        let asked = tokio::time::timeout(LIMIT, self.ask(name, argument)).await;
+        let asked = within(self.clock.as_ref(), LIMIT, self.ask(name, argument)).await;
         let answer = asked.unwrap_or(false);
         if lasting {
             let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::outage::Outage;
 use crate::model::{ConductorId, Duration, Epoch, JobId, Timestamp};
-use crate::ports::{BoardError, Clock, JobBoard, Notice, Store};
+use crate::ports::{BoardError, Clock, JobBoard, Notice, Store, within};
 
 /// The leases of one conductor.
 pub(super) struct Leases {
@@ -177,18 +177,20 @@ impl Leases {
         }
         let started = self.clock.now();
         let limit = self.ttl / 3;
-        let renewed = tokio::time::timeout(limit, self.board.renew(&self.who, self.ttl)).await;
+        let asked = self.board.renew(&self.who, self.ttl);
+        let renewed = within(self.clock.as_ref(), limit, asked).await;
         let confirmed: BTreeSet<JobId> = match renewed {
-            Ok(Ok(jobs)) => {
+            Some(Ok(jobs)) => {
                 self.outage.answered();
                 jobs.into_iter().collect()
             }
-            Ok(Err(error)) => {
+            Some(Err(error)) => {
                 self.outage.failed(&error);
                 BTreeSet::new()
             }
-            Err(elapsed) => {
-                self.outage.failed(&elapsed);
+            None => {
+                self.outage
+                    .failed(&BoardError::Unavailable("it does not answer".into()));
                 BTreeSet::new()
             }
         };
@@ -216,9 +218,9 @@ impl Leases {
             None => None,
             Some((epoch, _)) => {
                 let asked = self.store.owns(job, &self.who, *epoch);
-                match tokio::time::timeout(self.ttl / 3, asked).await {
-                    Ok(Ok(stands)) => Some(stands),
-                    Ok(Err(_)) | Err(_) => None,
+                match within(self.clock.as_ref(), self.ttl / 3, asked).await {
+                    Some(Ok(stands)) => Some(stands),
+                    Some(Err(_)) | None => None,
                 }
             }
         };
@@ -239,7 +241,7 @@ impl Leases {
             }
             // The board may have forgotten it. If somebody else has claimed it there, this changes nothing.
             let post = self.board.post(&notice, Some((&self.who, self.ttl)));
-            let _ = tokio::time::timeout(self.ttl / 3, post).await;
+            let _ = within(self.clock.as_ref(), self.ttl / 3, post).await;
         }
     }
 

@@ -27,7 +27,7 @@ pub use settings::{SHORTEST_LEASE, Settings};
 use crate::engine::Writer;
 pub use crate::engine::{Loss, Observer, Stop};
 use crate::model::JobId;
-use crate::ports::{Claim, Clock, JobBoard, Kinds, Store, StoreError};
+use crate::ports::{Claim, Clock, JobBoard, Kinds, Store, StoreError, within};
 use inbox::Inbox;
 use lease::Leases;
 use outage::Outage;
@@ -125,8 +125,9 @@ impl Conductor {
         background.spawn(async move { presence::tell(&present).await });
         let done = claim::work(&self.shared, &writer, until, &stop).await;
         self.finish(writer, background).await;
-        let leave = self.shared.board.unregister(&self.shared.settings.id);
-        let _ = tokio::time::timeout(self.shared.settings.margin, leave).await;
+        let shared = &self.shared;
+        let leave = shared.board.unregister(&shared.settings.id);
+        let _ = within(shared.clock.as_ref(), shared.settings.margin, leave).await;
         done
     }
 
@@ -151,8 +152,12 @@ impl Conductor {
         let shared = &self.shared;
         let patience = shared.settings.lease_ttl;
         let patience = patience.saturating_sub(shared.settings.margin);
-        let (writer, writing) =
-            Writer::new(Arc::clone(&shared.store), shared.observer.clone(), patience);
+        let (writer, writing) = Writer::new(
+            Arc::clone(&shared.store),
+            shared.observer.clone(),
+            Arc::clone(&shared.clock),
+            patience,
+        );
         let mut background = JoinSet::new();
         background.spawn(writing);
         let leases = Arc::clone(&shared.leases);
@@ -165,8 +170,9 @@ impl Conductor {
     /// Ends it. Every job has ended: nothing is left to be written.
     async fn finish(&self, writer: Writer, mut background: JoinSet<()>) {
         drop(writer);
-        let release = self.shared.leases.release_dropped();
-        let _ = tokio::time::timeout(self.shared.settings.margin, release).await;
+        let shared = &self.shared;
+        let release = shared.leases.release_dropped();
+        let _ = within(shared.clock.as_ref(), shared.settings.margin, release).await;
         background.shutdown().await;
     }
 }

@@ -92,7 +92,7 @@ pub(super) async fn tell(shared: &Shared) {
         if is_news && shared.board.register(&registration, KEPT).await.is_ok() {
             told = Some((registration, now));
         }
-        shared.clock.sleep_until(now.plus(PAUSE)).await;
+        shared.clock.sleep(PAUSE).await;
         tokio::select! {
             () = shared.presence.news.notified() => {}
             () = shared.leases.changed() => {}

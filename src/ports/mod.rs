@@ -7,7 +7,7 @@ mod job_board;
 mod store;
 mod task_kind;
 
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, SystemClock, within};
 pub use job_board::{BoardError, Claim, JobBoard, Notice, Posting, Registered, Registration};
 pub use store::{
     AtomWrite, Commit, Committed, Created, EventRow, JobRow, JobSummary, Loaded, LogBatch,

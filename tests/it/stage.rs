@@ -57,6 +57,10 @@ impl Clock for ManualClock {
         let mut now = self.0.subscribe();
         let _ = now.wait_for(|now| *now >= instant.0).await;
     }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
 }
 
 /// What happened, in order, as lines of text.
