@@ -8,6 +8,7 @@ mod clock;
 mod compile;
 mod conductor;
 mod conformance;
+mod damage;
 mod engine;
 mod http;
 mod kinds;
