@@ -27,6 +27,9 @@ const SCHEMA: Schema = Schema {
         "postings",
         include_str!("migrations/sqlite/0001_postings.sql"),
     )],
+    mysql: &[],
+    postgres: &[],
+    tables: &[("postings", "until"), ("pulse", "beat")],
 };
 
 /// How often the pulse is read by those who wait: what a change by another process takes to be noticed.
@@ -81,9 +84,11 @@ impl From<SqlError> for BoardError {
     fn from(error: SqlError) -> Self {
         match error {
             SqlError::Unreadable(what) => Self::Unreadable(what),
-            SqlError::Unavailable { .. } | SqlError::Newer { .. } => {
-                Self::Unavailable(Box::new(error))
-            }
+            SqlError::Unavailable { .. }
+            | SqlError::Lost { .. }
+            | SqlError::Conflict { .. }
+            | SqlError::Taken(_)
+            | SqlError::Newer { .. } => Self::Unavailable(Box::new(error)),
         }
     }
 }
