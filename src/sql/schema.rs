@@ -2,7 +2,7 @@
 
 use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 use sqlx::mysql::MySqlConnection;
-use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Connection as _, Executor, SqlSafeStr};
 
 use super::SqlError;
 use super::connection::Connection;
@@ -41,6 +41,11 @@ impl Schema {
         }
     }
 
+    fn newest(&self, kind: Kind) -> i64 {
+        let last = self.migrations(kind).last();
+        last.map_or(0, |(version, ..)| *version)
+    }
+
     fn migrator(&self, kind: Kind) -> Migrator {
         let migrations = self.migrations(kind).iter().map(|(version, name, sql)| {
             Migration::new(
@@ -64,88 +69,85 @@ impl Schema {
         target: &Target,
         connection: &mut Connection,
     ) -> Result<(), SqlError> {
-        let kind = target.kind();
-        let known = self.migrations(kind).last().map_or(0, |(version, ..)| *version);
         let found = self.found(connection).await;
-        if found.map_err(|cause| explain(target, cause))? == known {
+        if found.map_err(|cause| explain(target, cause))? == self.newest(target.kind()) {
             return Ok(());
         }
         // The lock first: of two programs that find an old schema, one waits and then finds a new one.
-        self.lock(connection)
-            .await
-            .map_err(|cause| explain(target, cause))?;
-        let found = self.found(connection).await;
-        let found = found.map_err(|cause| explain(target, cause))?;
-        if found > known {
-            return Err(SqlError::Newer { found, known });
-        }
-        let migrator = self.migrator(kind);
-        let applied = match connection {
-            Connection::Sqlite(connection) => run(&migrator, connection.as_mut()).await,
-            Connection::MySql(connection) => run(&migrator, connection.as_mut()).await,
-            Connection::Postgres(connection) => run(&migrator, connection.as_mut()).await,
-        };
-        applied.map_err(|cause| explain_migration(target, cause))?;
-        self.unlock(connection)
-            .await
-            .map_err(|cause| explain(target, cause))
-    }
-
-    /// Keeps all others out; in SQLite and PostgreSQL by a transaction that all of it is part of.
-    async fn lock(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+        let failed = |cause| explain(target, cause);
         match connection {
             Connection::Sqlite(connection) => {
-                connection.execute("BEGIN IMMEDIATE").await?;
-            }
-            Connection::MySql(connection) => {
-                let lock = sqlx::query_scalar("SELECT GET_LOCK(CONCAT(DATABASE(), '.', ?), ?)");
-                let held: Option<i64> = lock
-                    .bind(self.history)
-                    .bind(LOCK)
-                    .fetch_one(connection.as_mut())
-                    .await?;
-                if held != Some(1) {
-                    return Err(sqlx::Error::PoolTimedOut);
-                }
-                self.forget_what_was_cut_off(connection).await?;
+                let transaction = connection.begin_with("BEGIN IMMEDIATE").await;
+                let mut transaction = transaction.map_err(failed)?;
+                self.migrate(target, &mut *transaction).await?;
+                transaction.commit().await.map_err(failed)
             }
             Connection::Postgres(connection) => {
-                connection.execute("BEGIN").await?;
+                let mut transaction = connection.begin().await.map_err(failed)?;
                 sqlx::query("SELECT pg_advisory_xact_lock(hashtext(current_schema() || $1))")
                     .bind(self.history)
-                    .execute(connection.as_mut())
-                    .await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn unlock(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
-        match connection {
-            Connection::Sqlite(connection) => {
-                connection.execute("COMMIT").await?;
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(failed)?;
+                self.migrate(target, &mut *transaction).await?;
+                transaction.commit().await.map_err(failed)
             }
             Connection::MySql(connection) => {
+                self.lock(connection).await.map_err(failed)?;
+                self.migrate(target, connection.as_mut()).await?;
+                // The lock is the session's: were it lost here, it would be free.
                 sqlx::query("DO RELEASE_LOCK(CONCAT(DATABASE(), '.', ?))")
                     .bind(self.history)
                     .execute(connection.as_mut())
-                    .await?;
-            }
-            Connection::Postgres(connection) => {
-                connection.execute("COMMIT").await?;
+                    .await
+                    .map_err(failed)?;
+                Ok(())
             }
         }
-        Ok(())
     }
 
-    /// A migration that another program began and did not finish is run again.
-    async fn forget_what_was_cut_off(
+    /// Applies what is missing, with all others kept out.
+    async fn migrate<C: Migrate>(
         &self,
-        connection: &mut MySqlConnection,
-    ) -> Result<(), sqlx::Error> {
-        connection.ensure_migrations_table(self.history).await.map_err(plain)?;
-        let forget = format!("DELETE FROM {} WHERE success = FALSE", self.history);
-        connection.execute(AssertSqlSafe(forget)).await?;
+        target: &Target,
+        connection: &mut C,
+    ) -> Result<(), SqlError> {
+        let failed = |cause| explain_migration(target, cause);
+        connection
+            .ensure_migrations_table(self.history)
+            .await
+            .map_err(failed)?;
+        let applied = connection.list_applied_migrations(self.history).await;
+        let applied = applied.map_err(failed)?;
+        let found = applied.iter().map(|applied| applied.version).max();
+        let known = self.newest(target.kind());
+        if let Some(found) = found.filter(|found| *found > known) {
+            return Err(SqlError::Newer { found, known });
+        }
+        // `run` would make this future refuse to be `Send`; `run_direct` is what sqlx has against that.
+        let migrator = self.migrator(target.kind());
+        migrator
+            .run_direct(None, connection, false)
+            .await
+            .map_err(failed)
+    }
+
+    /// Keeps all others out. A migration that one of them began and did not finish is to be run again.
+    async fn lock(&self, connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+        let lock = sqlx::query_scalar("SELECT GET_LOCK(CONCAT(DATABASE(), '.', ?), ?)");
+        let held: Option<i64> = lock
+            .bind(self.history)
+            .bind(LOCK)
+            .fetch_one(&mut *connection)
+            .await?;
+        if held != Some(1) {
+            return Err(sqlx::Error::PoolTimedOut);
+        }
+        let there = there_in_mysql(self.history).fetch_one(&mut *connection).await?;
+        if there != 0 {
+            let forget = format!("DELETE FROM {} WHERE success = FALSE", self.history);
+            connection.execute(AssertSqlSafe(forget)).await?;
+        }
         Ok(())
     }
 
@@ -162,10 +164,9 @@ impl Schema {
                 there.fetch_one(connection.as_mut()).await?
             }
             Connection::MySql(connection) => {
-                let there = "SELECT count(*) FROM information_schema.tables \
-                             WHERE table_schema = DATABASE() AND table_name = ?";
-                let there = sqlx::query_scalar::<_, i64>(there).bind(self.history);
-                there.fetch_one(connection.as_mut()).await?
+                there_in_mysql(self.history)
+                    .fetch_one(connection.as_mut())
+                    .await?
             }
             Connection::Postgres(connection) => {
                 let there = "SELECT count(*) FROM information_schema.tables \
@@ -191,17 +192,13 @@ impl Schema {
     }
 }
 
-/// `run` would make this future refuse to be `Send`; `run_direct` is what sqlx has against that.
-async fn run<C: Migrate>(
-    migrator: &Migrator,
-    connection: &mut C,
-) -> Result<(), sqlx::migrate::MigrateError> {
-    migrator.run_direct(None, connection, false).await
-}
-
-fn plain(cause: sqlx::migrate::MigrateError) -> sqlx::Error {
-    match cause {
-        sqlx::migrate::MigrateError::Execute(cause) => cause,
-        other => sqlx::Error::Protocol(other.to_string()),
-    }
+/// Whether a table is there.
+fn there_in_mysql(
+    table: &str,
+) -> sqlx::query::QueryScalar<'_, sqlx::MySql, i64, sqlx::mysql::MySqlArguments> {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM information_schema.tables \
+         WHERE table_schema = DATABASE() AND table_name = ?",
+    )
+    .bind(table)
 }

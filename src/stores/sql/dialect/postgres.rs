@@ -25,12 +25,12 @@ macro_rules! write {
         concat!(
             "INSERT INTO atoms (job, atom, name, state, epoch, form, content)
              SELECT value ->> 0, (value ->> 1)::bigint, value ->> 2, value ->> 3,
-                 (value ->> 4)::bigint, $10, (value -> 5)::text
+                 (value ->> 4)::bigint, $10, value ->> 5
              FROM json_array_elements($1::json) AS b (value)",
             upsert_atoms!(),
             ";
              INSERT INTO events (job, seq, epoch, form, record)
-             SELECT value ->> 0, (value ->> 1)::bigint, (value ->> 2)::bigint, $10, (value -> 3)::text
+             SELECT value ->> 0, (value ->> 1)::bigint, (value ->> 2)::bigint, $10, value ->> 3
              FROM json_array_elements($2::json) AS b (value);
              UPDATE jobs SET state = f.value ->> 1, ended = (f.value ->> 2)::bigint,
                  reverting = (f.value ->> 3)::bigint, abandoned = (f.value ->> 4)::bigint,
@@ -65,7 +65,7 @@ macro_rules! key_hash {
 
 /// One statement for a link of a chain.
 pub(super) const POSTGRES: Dialect = Dialect {
-    structured: Structured::Nested,
+    structured: Structured::Text,
     commit_one: concat!(
         "WITH moved AS (
              UPDATE jobs SET seq = $5, claims = 0
@@ -74,12 +74,12 @@ pub(super) const POSTGRES: Dialect = Dialect {
          ), written AS (
              INSERT INTO atoms (job, atom, name, state, epoch, form, content)
              SELECT moved.id, (value ->> 0)::bigint, value ->> 1, value ->> 2, moved.epoch, $8,
-                 (value -> 3)::text
+                 value ->> 3
              FROM moved CROSS JOIN json_array_elements($6::json) AS b (value)",
         upsert_atoms!(),
         "), told AS (
              INSERT INTO events (job, seq, epoch, form, record)
-             SELECT moved.id, $4 + place, moved.epoch, $8, value::text
+             SELECT moved.id, $4 + place, moved.epoch, $8, value #>> '{}'
              FROM moved CROSS JOIN json_array_elements($7::json) WITH ORDINALITY AS b (value, place)
          )
          SELECT CASE WHEN EXISTS (SELECT 1 FROM requests WHERE job = $1) THEN 1 ELSE 0 END
