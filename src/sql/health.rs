@@ -52,7 +52,8 @@ async fn mysql(connection: &mut sqlx::MySqlConnection) -> Result<Vec<String>, sq
     let asked = "SELECT CAST(@@innodb_flush_log_at_trx_commit AS SIGNED), CAST(@@log_bin AS SIGNED), \
                  CAST(@@sync_binlog AS SIGNED)";
     let row = connection.fetch_one(asked).await?;
-    let (flush, binlog, sync): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let (flush, binlog, sync): (i64, i64, i64) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     let mut doubts = Vec::new();
     if flush != 1 {
         doubts.push(format!(

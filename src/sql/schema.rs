@@ -143,7 +143,9 @@ impl Schema {
         if held != Some(1) {
             return Err(sqlx::Error::PoolTimedOut);
         }
-        let there = there_in_mysql(self.history).fetch_one(&mut *connection).await?;
+        let there = there_in_mysql(self.history)
+            .fetch_one(&mut *connection)
+            .await?;
         if there != 0 {
             let forget = format!("DELETE FROM {} WHERE success = FALSE", self.history);
             connection.execute(AssertSqlSafe(forget)).await?;
@@ -180,13 +182,19 @@ impl Schema {
         }
         match connection {
             Connection::Sqlite(connection) => {
-                sqlx::query_scalar(newest).fetch_one(connection.as_mut()).await
+                sqlx::query_scalar(newest)
+                    .fetch_one(connection.as_mut())
+                    .await
             }
             Connection::MySql(connection) => {
-                sqlx::query_scalar(newest).fetch_one(connection.as_mut()).await
+                sqlx::query_scalar(newest)
+                    .fetch_one(connection.as_mut())
+                    .await
             }
             Connection::Postgres(connection) => {
-                sqlx::query_scalar(newest).fetch_one(connection.as_mut()).await
+                sqlx::query_scalar(newest)
+                    .fetch_one(connection.as_mut())
+                    .await
             }
         }
     }

@@ -192,7 +192,9 @@ fn check(url: &str, known: &[&str], form: &str) -> Result<(), SqlError> {
         return Ok(());
     };
     for parameter in parameters.split('&') {
-        let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
+        let name = parameter
+            .split_once('=')
+            .map_or(parameter, |(name, _)| name);
         if !known.contains(&name) {
             let known = known.join("`, `");
             let why = format!("has the parameter `{name}`, and those known are `{known}`");
@@ -266,11 +268,16 @@ mod tests {
             ("mysql://ann:s3cret@db:3306", "names no database"),
             ("mysql://ann:s3cret@db:x/jobs", "makes no sense"),
             ("mysql://ann:s3cret@db/jobs?sslmode=REQUIRED", "`sslmode`"),
-            ("postgres://ann:s3cret@db/jobs?ssl-mode=require", "`ssl-mode`"),
+            (
+                "postgres://ann:s3cret@db/jobs?ssl-mode=require",
+                "`ssl-mode`",
+            ),
             ("postgres://ann:s3cret@db/jobs?password=x", "`password`"),
             ("postgres://ann:s3c/ret@db/jobs", "makes no sense"),
         ] {
-            let said = Target::parse(url, Durability::Full).unwrap_err().to_string();
+            let said = Target::parse(url, Durability::Full)
+                .unwrap_err()
+                .to_string();
             assert!(said.contains(says), "{said}");
             assert!(!said.contains("s3c"), "{said}");
         }

@@ -35,6 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "ports",
             "engine",
             "conductor",
+            "sql",
             "stores",
             "boards",
             "tasks",

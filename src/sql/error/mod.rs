@@ -77,7 +77,9 @@ pub(super) fn explain(target: &Target, cause: sqlx::Error) -> SqlError {
     }
     let trouble = match target {
         Target::Sqlite(file, _) => Trouble::Away(sqlite::explain(file, &cause)),
-        Target::MySql(place, _) => on_the_way(place, &cause).unwrap_or_else(|| mysql::explain(place, &cause)),
+        Target::MySql(place, _) => {
+            on_the_way(place, &cause).unwrap_or_else(|| mysql::explain(place, &cause))
+        }
         Target::Postgres(place, _) => {
             on_the_way(place, &cause).unwrap_or_else(|| postgres::explain(place, &cause))
         }

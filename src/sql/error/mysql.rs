@@ -25,7 +25,19 @@ pub(super) fn explain(place: &Place, cause: &sqlx::Error) -> Trouble {
             ));
         }
         // Shutdown, killed, and what the server says of a connection that breaks.
-        Some(1053 | 1077..=1079 | 1152 | 1158..=1161 | 1184 | 1317 | 1927 | 2006 | 2013 | 3169 | 4031) => {
+        Some(
+            1053
+            | 1077..=1079
+            | 1152
+            | 1158..=1161
+            | 1184
+            | 1317
+            | 1927
+            | 2006
+            | 2013
+            | 3169
+            | 4031,
+        ) => {
             return Trouble::Lost(format!(
                 "`{url}` has closed the connection: see whether the server is up"
             ));
@@ -39,7 +51,9 @@ pub(super) fn explain(place: &Place, cause: &sqlx::Error) -> Trouble {
         ),
         // ER_MUST_CHANGE_PASSWORD, ER_ACCOUNT_HAS_BEEN_LOCKED
         Some(1820 | 1862 | 3118 | 4151) => {
-            format!("`{url}` does not let the user `{user}` in: unlock it, and set a password that does not expire")
+            format!(
+                "`{url}` does not let the user `{user}` in: unlock it, and set a password that does not expire"
+            )
         }
         // ER_BAD_DB_ERROR
         Some(1049) => format!(
@@ -57,7 +71,9 @@ pub(super) fn explain(place: &Place, cause: &sqlx::Error) -> Trouble {
         ),
         // ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED
         Some(1040 | 1203 | 1226) => {
-            format!("`{url}` has too many connections: raise max_connections there, or run fewer conductors")
+            format!(
+                "`{url}` has too many connections: raise max_connections there, or run fewer conductors"
+            )
         }
         // ER_DISK_FULL, ER_RECORD_FILE_FULL, ER_OUT_OF_RESOURCES
         Some(1021 | 1114 | 1041) => {
@@ -65,7 +81,9 @@ pub(super) fn explain(place: &Place, cause: &sqlx::Error) -> Trouble {
         }
         // ER_NET_PACKET_TOO_LARGE
         Some(1153) => {
-            format!("`{url}` takes no packets of this size: SET GLOBAL max_allowed_packet = 67108864")
+            format!(
+                "`{url}` takes no packets of this size: SET GLOBAL max_allowed_packet = 67108864"
+            )
         }
         // ER_BINLOG_STMT_MODE_AND_ROW_ENGINE
         Some(1665) => format!("`{url}` cannot replicate this: SET GLOBAL binlog_format = ROW"),

@@ -43,7 +43,9 @@ pub(super) fn explain(place: &Place, cause: &sqlx::Error) -> Trouble {
         ),
         // too_many_connections
         Some("53300") => {
-            format!("`{url}` has too many connections: raise max_connections there, or run fewer conductors")
+            format!(
+                "`{url}` has too many connections: raise max_connections there, or run fewer conductors"
+            )
         }
         // disk_full
         Some("53100") => format!("the disk of `{url}` is full: free some space on it"),

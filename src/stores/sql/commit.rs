@@ -32,7 +32,14 @@ async fn commit_one(store: &SqlStore, step: &Commit) -> Result<Committed, StoreE
     let atoms: Vec<_> = step
         .atoms
         .iter()
-        .map(|write| (write.atom, &write.name, write.row.state, as_is.of(&write.row)))
+        .map(|write| {
+            (
+                write.atom,
+                &write.name,
+                write.row.state,
+                as_is.of(&write.row),
+            )
+        })
         .collect();
     let records: Vec<_> = step.records.iter().map(|record| as_is.of(record)).collect();
     let args = Args::new()
@@ -159,7 +166,14 @@ fn write_args(as_is: Structured, steps: &[&Commit], logs: &LogBatch) -> Result<A
         atoms.extend(step.atoms.iter().map(|write| {
             let state = write.row.state;
             let epoch = step.epoch;
-            (step.job, write.atom, &write.name, state, epoch, as_is.of(&write.row))
+            (
+                step.job,
+                write.atom,
+                &write.name,
+                state,
+                epoch,
+                as_is.of(&write.row),
+            )
         }));
         events.extend(
             (step.seq + 1..)

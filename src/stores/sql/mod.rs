@@ -26,11 +26,7 @@ const SCHEMA: Schema = Schema {
         "jobs",
         include_str!("../migrations/sqlite/0001_jobs.sql"),
     )],
-    mysql: &[(
-        1,
-        "jobs",
-        include_str!("../migrations/mysql/0001_jobs.sql"),
-    )],
+    mysql: &[(1, "jobs", include_str!("../migrations/mysql/0001_jobs.sql"))],
     postgres: &[(
         1,
         "jobs",

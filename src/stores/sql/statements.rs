@@ -69,8 +69,8 @@ pub(super) const LOGS: &str = "
 #[cfg(test)]
 mod tests {
     use super::super::{SqlStore, dialect};
-    use crate::sql::Kind;
     use super::*;
+    use crate::sql::Kind;
 
     #[tokio::test]
     async fn no_script_walks_through_a_table() {

@@ -40,7 +40,9 @@ pub(super) fn install(data: &Path) {
 
 /// It runs as whoever runs the tests; as root it wants to be told.
 fn user() -> Option<&'static str> {
-    rustix::process::geteuid().is_root().then_some("--user=root")
+    rustix::process::geteuid()
+        .is_root()
+        .then_some("--user=root")
 }
 
 pub(super) fn command(

@@ -123,7 +123,10 @@ impl Server {
             Kind::MariaDb => "mysql",
             Kind::Postgres => "postgres",
         };
-        format!("{scheme}://jobrunner:s3cret%40%2F%3A@127.0.0.1:{}/{database}", self.port)
+        format!(
+            "{scheme}://jobrunner:s3cret%40%2F%3A@127.0.0.1:{}/{database}",
+            self.port
+        )
     }
 
     /// The URL of the administrator.
@@ -227,11 +230,17 @@ impl Drop for Daemon {
 /// How to run a command as another user, for those who may.
 fn as_user(user: Option<&str>) -> Vec<String> {
     match user {
-        Some(user) if rustix::process::geteuid().is_root() => {
-            ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--"]
-                .map(str::to_owned)
-                .to_vec()
-        }
+        Some(user) if rustix::process::geteuid().is_root() => [
+            "setpriv",
+            "--reuid",
+            user,
+            "--regid",
+            user,
+            "--clear-groups",
+            "--",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         Some(_) | None => Vec::new(),
     }
 }
@@ -247,7 +256,9 @@ async fn template(kind: Kind) -> &'static Path {
     let made = template.get_or_init(|| async move {
         let template = Template::new();
         let data = template.data.clone();
-        tokio::task::spawn_blocking(move || make(&data)).await.unwrap();
+        tokio::task::spawn_blocking(move || make(&data))
+            .await
+            .unwrap();
         template
     });
     &made.await.data

@@ -160,7 +160,9 @@ async fn through(
 /// Waits while it is silent.
 async fn fair_enough(shared: &Shared) {
     let mut weather = shared.weather.subscribe();
-    let _ = weather.wait_for(|weather| *weather != Weather::Silent).await;
+    let _ = weather
+        .wait_for(|weather| *weather != Weather::Silent)
+        .await;
 }
 
 fn holds(bytes: &[u8], sought: &[u8]) -> bool {

@@ -31,7 +31,11 @@ macro_rules! steps {
     () => {
         concat!(
             "JSON_TABLE($1, '$[*]' COLUMNS (
-                 job ", id!(), "'$[0]', owner ", text!(), "'$[1]', epoch BIGINT PATH '$[2]',
+                 job ",
+            id!(),
+            "'$[0]', owner ",
+            text!(),
+            "'$[1]', epoch BIGINT PATH '$[2]',
                  seq BIGINT PATH '$[3]', after BIGINT PATH '$[4]')) AS s
              STRAIGHT_JOIN jobs AS j
                  ON j.id = s.job AND j.owner = s.owner AND j.epoch = s.epoch AND j.seq = s.seq"
@@ -43,8 +47,12 @@ macro_rules! fence {
     () => {
         concat!(
             "SELECT j.id, EXISTS (SELECT 1 FROM requests AS r WHERE r.job = j.id)
-             FROM ", steps!(), " FOR UPDATE;
-             UPDATE ", steps!(), " SET j.seq = s.after, j.claims = 0;"
+             FROM ",
+            steps!(),
+            " FOR UPDATE;
+             UPDATE ",
+            steps!(),
+            " SET j.seq = s.after, j.claims = 0;"
         )
     };
 }
@@ -106,13 +114,21 @@ pub(super) const MYSQL: Dialect = Dialect {
          INSERT INTO atoms (job, atom, name, state, epoch, form, content)
          SELECT $1, b.atom, b.name, b.state, $3, $8, b.content
          FROM JSON_TABLE($6, '$[*]' COLUMNS (
-             atom BIGINT PATH '$[0]', name ", text!(), "'$[1]', state ", text!(), "'$[2]',
-             content ", text!(), "'$[3]')) AS b",
+             atom BIGINT PATH '$[0]', name ",
+        text!(),
+        "'$[1]', state ",
+        text!(),
+        "'$[2]',
+             content ",
+        text!(),
+        "'$[3]')) AS b",
         upsert_atoms!(),
         "INSERT INTO events (job, seq, epoch, form, record)
          SELECT $1, $4 + b.n, $3, $8, b.record
          FROM JSON_TABLE($7, '$[*]' COLUMNS (
-             n FOR ORDINALITY, record ", text!(), "'$')) AS b;
+             n FOR ORDINALITY, record ",
+        text!(),
+        "'$')) AS b;
          COMMIT"
     ),
     begin_fence: concat!("BEGIN;", fence!()),

@@ -1,0 +1,75 @@
+//! MySQL 8 and MariaDB 10.6, in the words that both know.
+//!
+//! Each `requires` has a queue, named by its SHA-256: an index holds that whatever its length. Statements stand alone:
+//! what is lost between two of them is a beat of the pulse, or that an old lease counts as ready a moment later.
+
+use super::Dialect;
+
+macro_rules! able {
+    () => {
+        "JSON_TABLE($1, '$[*]' COLUMNS (
+             requires LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$')) AS able"
+    };
+}
+
+/// The first ready job of a queue; those that somebody is just claiming are passed over.
+macro_rules! first_of {
+    ($lock:literal) => {
+        concat!(
+            "(SELECT q.n FROM postings AS q
+              WHERE q.leased = 0 AND q.queue = SHA2(able.requires, 256)
+              ORDER BY q.priority, q.n LIMIT 1 ",
+            $lock,
+            ")"
+        )
+    };
+}
+
+pub(super) const MYSQL: Dialect = Dialect {
+    post: "
+        INSERT INTO queues (queue, requires)
+        SELECT SHA2($2, 256), $2 FROM DUAL
+        WHERE NOT EXISTS (SELECT 1 FROM queues WHERE queue = SHA2($2, 256))
+        ON DUPLICATE KEY UPDATE queues.queue = queues.queue;
+        INSERT INTO postings (job, requires, queue, priority, leased, holder, until, expired)
+        VALUES ($1, $2, SHA2($2, 256), $3, $4, $5, $6, 0)
+        ON DUPLICATE KEY UPDATE postings.job = postings.job;
+        UPDATE pulse SET beat = beat + 1 WHERE id = 1",
+    requirements: "
+        SELECT k.requires FROM queues AS k
+        WHERE EXISTS (SELECT 1 FROM postings AS p WHERE p.leased = 0 AND p.queue = k.queue)
+        UNION
+        SELECT requires FROM postings WHERE leased = 1 AND until <= $1",
+    claimable: concat!(
+        "SELECT 1 FROM ",
+        able!(),
+        " WHERE EXISTS (SELECT 1 FROM postings AS q
+                        WHERE q.leased = 0 AND q.queue = SHA2(able.requires, 256))
+          UNION ALL
+          SELECT 1 FROM DUAL
+          WHERE EXISTS (SELECT 1 FROM postings WHERE leased = 1 AND until <= $2) LIMIT 1"
+    ),
+    claim: concat!(
+        "UPDATE postings SET leased = 0 WHERE leased = 1 AND until <= $2;
+         GUARD UPDATE postings
+         SET expired = CASE WHEN holder IS NULL THEN 0 ELSE 1 END, leased = 1, holder = $3,
+             until = $4, n = LAST_INSERT_ID(n)
+         WHERE leased = 0 AND n = (SELECT first.n FROM (
+             SELECT p.n FROM ",
+        able!(),
+        "    STRAIGHT_JOIN postings AS p ON p.n = ",
+        first_of!("FOR UPDATE SKIP LOCKED"),
+        "    ORDER BY p.priority, p.n LIMIT 1) AS first);
+         SELECT job, expired FROM postings WHERE n = LAST_INSERT_ID()"
+    ),
+    renew: "
+        UPDATE postings SET leased = 1, until = $2 WHERE holder = $1;
+        SELECT job FROM postings WHERE holder = $1",
+    release: "
+        GUARD UPDATE postings SET leased = 0, holder = NULL, until = 0
+        WHERE job = $2 AND holder = $1;
+        UPDATE pulse SET beat = beat + 1 WHERE id = 1",
+    complete: "
+        GUARD DELETE FROM postings WHERE job = $2 AND holder = $1;
+        UPDATE pulse SET beat = beat + 1 WHERE id = 1",
+};
