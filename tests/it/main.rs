@@ -18,6 +18,7 @@ mod properties;
 mod random;
 mod rehearsal;
 mod servers;
+mod sql_servers;
 mod sqlite;
 mod stage;
 mod store_contract;
