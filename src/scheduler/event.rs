@@ -1,5 +1,7 @@
 //! What goes into the scheduler, and what comes out.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use crate::model::{AtomId, Failure, Operator, Phase, Record, Timestamp, Value, Verb};
@@ -73,9 +75,9 @@ pub struct Undo {
     /// What the execute side gave back; null if nothing.
     pub result: Value,
     /// Its own failure, or what made its scope unwind.
-    pub failure: Option<Failure>,
+    pub failure: Option<Arc<Failure>>,
     /// The failures that still stand, in file order; the first [`Undo::FAILURES`] of them.
-    pub failures: Vec<Failure>,
+    pub failures: Arc<[Failure]>,
 }
 
 impl Undo {
