@@ -97,6 +97,12 @@ pub struct Step {
     pub stop: Vec<AtomId>,
 }
 
+impl Step {
+    /// With so many records nothing more starts in a step, and the next `Tick` is due at once: however wide a flow is,
+    /// what is committed together stays small.
+    pub const FULL: usize = 1024;
+}
+
 /// A checkpoint that does not fit its plan, or an event that does not fit the state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

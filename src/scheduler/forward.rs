@@ -273,7 +273,8 @@ impl Scheduler {
     }
 
     fn skip(&mut self, step: &mut Step, node: AtomId, now: Timestamp) {
-        if !self.outline.node(node).is_gate() && self.rows[node.index()].state == AtomState::Pending {
+        if !self.outline.node(node).is_gate() && self.rows[node.index()].state == AtomState::Pending
+        {
             self.apply(step, node, Change::Ignored, now);
         }
     }

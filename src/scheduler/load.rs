@@ -8,9 +8,7 @@ use super::outline::Outline;
 use super::queue::Queue;
 use super::set::AtomSet;
 use super::unwind::{Behind, Purpose};
-use super::{
-    CorruptCheckpoint, Mark, Scheduler, Step, Timer, is_done, is_standing, is_undecided,
-};
+use super::{CorruptCheckpoint, Mark, Scheduler, Step, Timer, is_done, is_standing, is_undecided};
 use crate::compile::Plan;
 use crate::model::{
     AtomId, AtomRow, AtomState, Change, Checkpoint, FlowState, Intention, ScopeId, Timestamp,
@@ -50,6 +48,7 @@ impl Scheduler {
             marks: vec![Mark::default(); count],
             in_flight: 0,
             queue: Queue::new(&plan),
+            full: None,
             unblocked: Vec::new(),
             stirred: Vec::new(),
             orphans: Vec::new(),

@@ -76,6 +76,8 @@ pub struct Scheduler {
     marks: Vec<Mark>,
     in_flight: usize,
     queue: Queue,
+    /// When the last step was full, if more is ready.
+    full: Option<Timestamp>,
     /// Nodes that became ready and have not been looked at.
     unblocked: Vec<AtomId>,
     /// Scopes whose unwinding may go on.
@@ -151,13 +153,15 @@ impl Scheduler {
         Ok(step)
     }
 
-    /// When the next `Tick` is due, if time alone will change anything.
+    /// When the next `Tick` is due, if time alone will change anything: an instant that is past if more is ready than
+    /// went into the last step.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         if !self.may_start() {
             return None;
         }
-        self.timers.peek().map(|Reverse((at, _))| *at)
+        let timer = || self.timers.peek().map(|Reverse((at, _))| *at);
+        self.full.or_else(timer)
     }
 
     /// Where the flow stands.
@@ -323,6 +327,7 @@ impl Scheduler {
                 continue;
             }
             if self.may_start()
+                && step.records.len() < Step::FULL
                 && let Some((atom, turn)) = self.queue.pop()
             {
                 self.take_turn(step, atom, turn, now);
@@ -333,6 +338,7 @@ impl Scheduler {
             }
             break;
         }
+        self.full = (!self.queue.is_empty()).then_some(now);
     }
 
     /// Holds the flow as soon as a person must decide something, before anything else starts; lets it go on when

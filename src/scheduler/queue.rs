@@ -58,6 +58,10 @@ impl Line {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.in_order.is_empty() && self.others.is_empty()
+    }
+
     fn pop(&mut self) -> Option<u32> {
         match (self.in_order.front(), self.others.peek()) {
             (Some(first), Some(Reverse(other))) if other < first => {
@@ -139,6 +143,11 @@ impl Queue {
             let turn = Turn { lane, place };
             Some((turn.atom(), turn))
         })
+    }
+
+    /// Nothing is ready; what is parked is not.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready.iter().all(Line::is_empty)
     }
 
     /// Takes a place in every limit around `scope`, or parks `turn` until there is one.

@@ -167,10 +167,7 @@ impl Scheduler {
     pub(super) fn reset_scope(&mut self, step: &mut Step, controller: AtomId, now: Timestamp) {
         let scope = self.outline.node(controller).scope;
         let end = self.plan.scope(scope).end;
-        let inside: Vec<AtomId> = self
-            .touched
-            .range(AtomId(controller.0 + 1)..end)
-            .collect();
+        let inside: Vec<AtomId> = self.touched.range(AtomId(controller.0 + 1)..end).collect();
         for atom in inside {
             self.apply(step, atom, Change::Reset, now);
         }

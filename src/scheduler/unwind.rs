@@ -298,7 +298,9 @@ impl Scheduler {
     fn failures(&mut self) -> Arc<[Failure]> {
         let (failed, rows) = (&self.failed, &self.rows);
         let list = self.failures.get_or_insert_with(|| {
-            let failures = failed.iter().filter_map(|id| rows[id.index()].failure.as_deref());
+            let failures = failed
+                .iter()
+                .filter_map(|id| rows[id.index()].failure.as_deref());
             failures.take(Undo::FAILURES).cloned().collect()
         });
         list.clone()
