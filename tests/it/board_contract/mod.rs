@@ -17,6 +17,7 @@ use super::clock::TestClock;
 use super::servers::{Kind as Served, Server};
 
 mod claims;
+mod conductors;
 mod leases;
 mod waiting;
 

@@ -72,4 +72,8 @@ pub(super) const MYSQL: Dialect = Dialect {
     complete: "
         GUARD DELETE FROM postings WHERE job = $2 AND holder = $1;
         UPDATE pulse SET beat = beat + 1 WHERE id = 1",
+    register: "
+        DELETE FROM conductors WHERE until <= $2;
+        INSERT INTO conductors (id, seen_at, until, body) VALUES ($1, $2, $3, $4)
+        ON DUPLICATE KEY UPDATE seen_at = $2, until = $3, body = $4",
 };

@@ -70,4 +70,8 @@ pub(super) const POSTGRES: Dialect = Dialect {
             UPDATE pulse SET beat = beat + 1 WHERE EXISTS (SELECT 1 FROM completed)
         )
         SELECT job FROM completed",
+    register: "
+        DELETE FROM conductors WHERE until <= $2;
+        INSERT INTO conductors (id, seen_at, until, body) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (id) DO UPDATE SET seen_at = $2, until = $3, body = $4",
 };

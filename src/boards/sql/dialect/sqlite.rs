@@ -72,4 +72,10 @@ pub(in crate::boards::sql) const SQLITE: Dialect = Dialect {
         beat_if_changed!(),
         "COMMIT"
     ),
+    register: "
+        BEGIN IMMEDIATE;
+        DELETE FROM conductors WHERE until <= $2;
+        INSERT INTO conductors (id, seen_at, until, body) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (id) DO UPDATE SET seen_at = $2, until = $3, body = $4;
+        COMMIT",
 };
