@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod conducting;
+mod cost;
 mod faults;
 mod refusals;
 

@@ -1,7 +1,8 @@
 //! MySQL 8 and MariaDB 10.6, in the words that both know.
 //!
 //! Each `requires` has a queue, named by its SHA-256: an index holds that whatever its length. Statements stand alone:
-//! what is lost between two of them is a beat of the pulse, or that an old lease counts as ready a moment later.
+//! what is lost between two of them is a beat of the pulse, or that an old lease counts as ready a moment later. Whether
+//! a queue holds anything is asked with `LIMIT 1`, which keeps the optimizer from gathering all that it holds.
 
 use super::Dialect;
 
@@ -37,14 +38,14 @@ pub(super) const MYSQL: Dialect = Dialect {
         UPDATE pulse SET beat = beat + 1 WHERE id = 1",
     requirements: "
         SELECT k.requires FROM queues AS k
-        WHERE EXISTS (SELECT 1 FROM postings AS p WHERE p.leased = 0 AND p.queue = k.queue)
+        WHERE (SELECT 1 FROM postings AS p WHERE p.leased = 0 AND p.queue = k.queue LIMIT 1) = 1
         UNION
         SELECT requires FROM postings WHERE leased = 1 AND until <= $1",
     claimable: concat!(
         "SELECT 1 FROM ",
         able!(),
-        " WHERE EXISTS (SELECT 1 FROM postings AS q
-                        WHERE q.leased = 0 AND q.queue = SHA2(able.requires, 256))
+        " WHERE (SELECT 1 FROM postings AS q
+                  WHERE q.leased = 0 AND q.queue = SHA2(able.requires, 256) LIMIT 1) = 1
           UNION ALL
           SELECT 1 FROM DUAL
           WHERE EXISTS (SELECT 1 FROM postings WHERE leased = 1 AND until <= $2) LIMIT 1"

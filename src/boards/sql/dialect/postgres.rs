@@ -1,4 +1,5 @@
-//! PostgreSQL. Each `requires` has a queue, named by its SHA-256: an index holds that whatever its length.
+//! PostgreSQL. Each `requires` has a queue, named by its SHA-256: an index holds that whatever its length. Whether a queue
+//! holds anything is asked with `LIMIT 1`, which keeps the planner from gathering all that it holds.
 
 use super::Dialect;
 
@@ -26,14 +27,14 @@ pub(super) const POSTGRES: Dialect = Dialect {
     ),
     requirements: "
         SELECT k.requires FROM queues AS k
-        WHERE EXISTS (SELECT 1 FROM postings AS p WHERE p.leased = 0 AND p.queue = k.queue)
+        WHERE (SELECT 1 FROM postings AS p WHERE p.leased = 0 AND p.queue = k.queue LIMIT 1) = 1
         UNION
         SELECT requires FROM postings WHERE leased = 1 AND until <= $1",
     claimable: concat!(
         "SELECT 1 FROM json_array_elements_text($1::json) AS able (requires)
-         WHERE EXISTS (SELECT 1 FROM postings WHERE leased = 0 AND queue = ",
+         WHERE (SELECT 1 FROM postings WHERE leased = 0 AND queue = ",
         queue!("able.requires"),
-        ")
+        "        LIMIT 1) = 1
          UNION ALL
          SELECT 1 WHERE EXISTS (SELECT 1 FROM postings WHERE leased = 1 AND until <= $2)
          LIMIT 1"
