@@ -269,7 +269,10 @@ impl JobBoard for SqlBoard {
 
     async fn snapshot(&self, limit: usize) -> Result<Vec<Posting>, BoardError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self.database.read(SNAPSHOT, Args::new().int(limit)).await?;
+        let rows = self
+            .database
+            .read(self.dialect.snapshot, Args::new().int(limit))
+            .await?;
         rows.iter().map(posting).collect()
     }
 
@@ -336,10 +339,6 @@ const UNREGISTER: &str = "DELETE FROM conductors WHERE id = $1";
 /// `$1` now.
 const CONDUCTORS: &str = "SELECT id, seen_at, body FROM conductors WHERE until > $1 ORDER BY id";
 
-/// `$1` limit.
-const SNAPSHOT: &str = "
-    SELECT job, requires, priority, holder, until FROM postings ORDER BY priority, n LIMIT $1";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,7 +373,7 @@ mod tests {
             assert!(!walks, "{script}\n{plan:#?}");
         }
         // This one walks, as far as its limit, and does not sort.
-        let plan = board.database.plan(SNAPSHOT).await;
+        let plan = board.database.plan(dialect.snapshot).await;
         assert_eq!(plan, ["SCAN postings USING INDEX postings_order"]);
     }
 }

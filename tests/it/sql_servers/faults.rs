@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jobrunner::engine::Writer;
 use jobrunner::model::{AtomState, Epoch, FlowState, JobId};
-use jobrunner::ports::{Commit, Committed, LogBatch, Store, StoreError};
+use jobrunner::ports::{Commit, Committed, LogBatch, Store, StoreError, SystemClock};
 use jobrunner::stores::sql::SqlStore;
 
 use super::KINDS;
@@ -89,7 +89,12 @@ async fn a_commit_whose_answer_is_lost_is_looked_up_and_not_repeated() {
         for lone in [true, false] {
             for after in [false, true] {
                 let far = far(kind).await;
-                let (writer, writing) = Writer::new(far.far.clone(), None, Duration::from_secs(30));
+                let (writer, writing) = Writer::new(
+                    far.far.clone(),
+                    None,
+                    Arc::new(SystemClock),
+                    Duration::from_secs(30),
+                );
                 let writing = tokio::spawn(writing);
                 let step = if lone { far.step(0) } else { far.laden(0) };
                 let words = last_words(kind, lone);

@@ -8,11 +8,11 @@ CREATE TABLE IF NOT EXISTS postings (
     priority BIGINT       NOT NULL, -- 0 is claimed first
     leased   BIGINT       NOT NULL, -- 0: whoever is able may claim it
     holder   VARCHAR(512),          -- stays when a lease runs out, until it is released or claimed by somebody else
-    until    BIGINT       NOT NULL,
+    until    BIGINT       NOT NULL, -- 0 while not leased
     expired  BIGINT       NOT NULL, -- 1: the present lease was taken from one that had run out
     KEY postings_queue (leased, queue, priority, n),
     KEY postings_order (priority, n),
-    KEY postings_leases (leased, until),
+    KEY postings_leases (until),
     KEY postings_held (holder)
 ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 

@@ -7,13 +7,14 @@ CREATE TABLE postings (
     priority BIGINT NOT NULL, -- 0 is claimed first
     leased   BIGINT NOT NULL, -- 0: whoever is able may claim it
     holder   TEXT   COLLATE "C", -- stays when a lease runs out, until it is released or claimed by somebody else
-    until    BIGINT NOT NULL,
+    until    BIGINT NOT NULL, -- 0 while not leased
     expired  BIGINT NOT NULL  -- 1: the present lease was taken from one that had run out
 );
 
 CREATE INDEX postings_queue ON postings (leased, queue, priority, n);
-CREATE INDEX postings_order ON postings (priority, n);
-CREATE INDEX postings_leases ON postings (leased, until);
+-- For lists; written so that the planner never takes it for the way through a queue.
+CREATE INDEX postings_order ON postings ((priority + 0), n);
+CREATE INDEX postings_leases ON postings (until);
 CREATE INDEX postings_held ON postings (holder);
 
 -- Every `requires` that was ever posted.

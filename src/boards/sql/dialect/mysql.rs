@@ -1,8 +1,10 @@
 //! MySQL 8 and MariaDB 10.6, in the words that both know.
 //!
 //! Each `requires` has a queue, named by its SHA-256: an index holds that whatever its length. Statements stand alone:
-//! what is lost between two of them is a beat of the pulse, or that an old lease counts as ready a moment later. Whether
-//! a queue holds anything is asked with `LIMIT 1`, which keeps the optimizer from gathering all that it holds.
+//! what is lost between two of them is a beat of the pulse, or that an old lease counts as ready a moment later.
+//!
+//! The optimizer must not be wise, whatever its statistics say: `LIMIT 1` keeps it from gathering all that a queue holds,
+//! and leases are looked for by `until` alone, which is 0 for what is not leased.
 
 use super::Dialect;
 
@@ -17,7 +19,7 @@ macro_rules! able {
 macro_rules! first_of {
     ($lock:literal) => {
         concat!(
-            "(SELECT q.n FROM postings AS q
+            "(SELECT q.n FROM postings AS q FORCE INDEX (postings_queue)
               WHERE q.leased = 0 AND q.queue = SHA2(able.requires, 256)
               ORDER BY q.priority, q.n LIMIT 1 ",
             $lock,
@@ -38,29 +40,31 @@ pub(super) const MYSQL: Dialect = Dialect {
         UPDATE pulse SET beat = beat + 1 WHERE id = 1",
     requirements: "
         SELECT k.requires FROM queues AS k
-        WHERE (SELECT 1 FROM postings AS p WHERE p.leased = 0 AND p.queue = k.queue LIMIT 1) = 1
+        WHERE (SELECT 1 FROM postings AS p FORCE INDEX (postings_queue)
+               WHERE p.leased = 0 AND p.queue = k.queue LIMIT 1) = 1
         UNION
-        SELECT requires FROM postings WHERE leased = 1 AND until <= $1",
+        SELECT requires FROM postings WHERE until BETWEEN 1 AND $1",
     claimable: concat!(
         "SELECT 1 FROM ",
         able!(),
-        " WHERE (SELECT 1 FROM postings AS q
+        " WHERE (SELECT 1 FROM postings AS q FORCE INDEX (postings_queue)
                   WHERE q.leased = 0 AND q.queue = SHA2(able.requires, 256) LIMIT 1) = 1
           UNION ALL
           SELECT 1 FROM DUAL
-          WHERE EXISTS (SELECT 1 FROM postings WHERE leased = 1 AND until <= $2) LIMIT 1"
+          WHERE EXISTS (SELECT 1 FROM postings WHERE until BETWEEN 1 AND $2) LIMIT 1"
     ),
     claim: concat!(
-        "UPDATE postings SET leased = 0 WHERE leased = 1 AND until <= $2;
-         GUARD UPDATE postings
-         SET expired = CASE WHEN holder IS NULL THEN 0 ELSE 1 END, leased = 1, holder = $3,
-             until = $4, n = LAST_INSERT_ID(n)
-         WHERE leased = 0 AND n = (SELECT first.n FROM (
-             SELECT p.n FROM ",
+        "UPDATE postings SET leased = 0, until = 0 WHERE until BETWEEN 1 AND $2;
+         GUARD UPDATE (
+             SELECT p.n, CASE WHEN p.holder IS NULL THEN 0 ELSE 1 END AS held FROM ",
         able!(),
         "    STRAIGHT_JOIN postings AS p ON p.n = ",
         first_of!("FOR UPDATE SKIP LOCKED"),
-        "    ORDER BY p.priority, p.n LIMIT 1) AS first);
+        "    ORDER BY p.priority, p.n LIMIT 1 FOR UPDATE) AS first
+         STRAIGHT_JOIN postings AS t ON t.n = first.n
+         SET t.expired = first.held + 0 * LAST_INSERT_ID(t.n), t.leased = 1, t.holder = $3,
+             t.until = $4
+         WHERE t.leased = 0;
          SELECT job, expired FROM postings WHERE n = LAST_INSERT_ID()"
     ),
     renew: "
@@ -73,6 +77,8 @@ pub(super) const MYSQL: Dialect = Dialect {
     complete: "
         GUARD DELETE FROM postings WHERE job = $2 AND holder = $1;
         UPDATE pulse SET beat = beat + 1 WHERE id = 1",
+    snapshot: "
+        SELECT job, requires, priority, holder, until FROM postings ORDER BY priority, n LIMIT $1",
     register: "
         DELETE FROM conductors WHERE until <= $2;
         INSERT INTO conductors (id, seen_at, until, body) VALUES ($1, $2, $3, $4)

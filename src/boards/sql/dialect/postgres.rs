@@ -1,5 +1,7 @@
-//! PostgreSQL. Each `requires` has a queue, named by its SHA-256: an index holds that whatever its length. Whether a queue
-//! holds anything is asked with `LIMIT 1`, which keeps the planner from gathering all that it holds.
+//! PostgreSQL. Each `requires` has a queue, named by its SHA-256: an index holds that whatever its length.
+//!
+//! The planner must not be wise, whatever its statistics say: the order and `LIMIT 1` keep it from gathering all that a
+//! queue holds, and leases are looked for by `until` alone, which is 0 for what is not leased.
 
 use super::Dialect;
 
@@ -27,21 +29,22 @@ pub(super) const POSTGRES: Dialect = Dialect {
     ),
     requirements: "
         SELECT k.requires FROM queues AS k
-        WHERE (SELECT 1 FROM postings AS p WHERE p.leased = 0 AND p.queue = k.queue LIMIT 1) = 1
+        WHERE (SELECT 1 FROM postings AS p WHERE p.leased = 0 AND p.queue = k.queue
+               ORDER BY p.priority, p.n LIMIT 1) = 1
         UNION
-        SELECT requires FROM postings WHERE leased = 1 AND until <= $1",
+        SELECT requires FROM postings WHERE until BETWEEN 1 AND $1",
     claimable: concat!(
         "SELECT 1 FROM json_array_elements_text($1::json) AS able (requires)
          WHERE (SELECT 1 FROM postings WHERE leased = 0 AND queue = ",
         queue!("able.requires"),
-        "        LIMIT 1) = 1
+        "        ORDER BY priority, n LIMIT 1) = 1
          UNION ALL
-         SELECT 1 WHERE EXISTS (SELECT 1 FROM postings WHERE leased = 1 AND until <= $2)
+         SELECT 1 WHERE EXISTS (SELECT 1 FROM postings WHERE until BETWEEN 1 AND $2)
          LIMIT 1"
     ),
     claim: concat!(
-        "UPDATE postings SET leased = 0 WHERE n IN (
-             SELECT n FROM postings WHERE leased = 1 AND until <= $2 FOR UPDATE SKIP LOCKED);
+        "UPDATE postings SET leased = 0, until = 0 WHERE n IN (
+             SELECT n FROM postings WHERE until BETWEEN 1 AND $2 FOR UPDATE SKIP LOCKED);
          UPDATE postings SET leased = 1, holder = $3, until = $4,
              expired = CASE WHEN holder IS NULL THEN 0 ELSE 1 END
          WHERE n = (
@@ -71,6 +74,8 @@ pub(super) const POSTGRES: Dialect = Dialect {
             UPDATE pulse SET beat = beat + 1 WHERE EXISTS (SELECT 1 FROM completed)
         )
         SELECT job FROM completed",
+    snapshot: "
+        SELECT job, requires, priority, holder, until FROM postings ORDER BY priority + 0, n LIMIT $1",
     register: "
         DELETE FROM conductors WHERE until <= $2;
         INSERT INTO conductors (id, seen_at, until, body) VALUES ($1, $2, $3, $4)

@@ -72,6 +72,8 @@ pub(in crate::boards::sql) const SQLITE: Dialect = Dialect {
         beat_if_changed!(),
         "COMMIT"
     ),
+    snapshot: "
+        SELECT job, requires, priority, holder, until FROM postings ORDER BY priority, n LIMIT $1",
     register: "
         BEGIN IMMEDIATE;
         DELETE FROM conductors WHERE until <= $2;
