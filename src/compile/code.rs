@@ -44,16 +44,8 @@ pub const CODES: &[(&str, &str)] = &[
         "An expression asks for `json`, and the call does not say `json: true`.",
     ),
     (
-        "matrix-empty",
-        "A matrix has no names, or one of them has no values.",
-    ),
-    (
         "matrix-needs-result",
         "The values of a matrix are told by a task, which runs after the copies are made.",
-    ),
-    (
-        "matrix-no-list",
-        "The values of a matrix are neither a list nor one template.",
     ),
     (
         "matrix-too-large",
