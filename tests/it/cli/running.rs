@@ -222,7 +222,7 @@ fn values_are_never_code() {
 #[test]
 fn copies_of_a_matrix_run_side_by_side_and_are_undone_one_by_one() {
     let flow = r#"
-store: { regions: "list<string>", broken: { default: "" } }
+store: { regions: list<string>, broken: { default: "" } }
 tasks:
   place:
     matrix: { region: "{{ regions }}", number: [1, 2] }
