@@ -83,7 +83,7 @@ pub(crate) fn copies<'a>(
         match values(&name.value, node, &mut depends, known) {
             Ok(Some(values)) => axes.push((name.value.as_str(), values)),
             Ok(None) => {}
-            Err(first) => problem = problem.or(Some(first)),
+            Err(first) => problem = problem.or(Some(*first)),
         }
     }
     let complete = axes.len() == matrix.axes.len();
@@ -112,7 +112,7 @@ fn values(
     node: &Node,
     depends: &mut bool,
     known: &dyn Fn(&str) -> Known,
-) -> Result<Option<Vec<(Value, String)>>, Problem> {
+) -> Result<Option<Vec<(Value, String)>>, Box<Problem>> {
     let mut found = Found::default();
     let Some(template) = axis(name, node, &mut found) else {
         return Ok(None);
@@ -136,27 +136,32 @@ fn values(
     if !found.problems.is_empty() {
         return Ok(None);
     }
-    let wrong = |code, what: String| Problem::error(code, node.span, what);
+    let wrong =
+        |code, what: String, help| Err(Box::new(Problem::error(code, node.span, what).help(help)));
     match template.render(&names) {
         Ok(Value::Array(values)) if values.is_empty() => {
             let what = format!("`{name}` has no values: there would be no copy");
-            Err(wrong("matrix-empty", what).help("give it at least one value"))
+            wrong("matrix-empty", what, "give it at least one value")
         }
         Ok(Value::Array(values)) => called(name, values, node.span).map(Some),
         Ok(value) => {
             let what = format!("`{name}` wants a list of values, and this is `{value}`");
-            Err(wrong("matrix-no-list", what).help("give it a list"))
+            wrong("matrix-no-list", what, "give it a list")
         }
         Err(error) => {
             let what = format!("the values of `{name}` cannot be told: {error}");
-            Err(wrong("matrix-no-list", what).help("give it a list"))
+            wrong("matrix-no-list", what, "give it a list")
         }
     }
 }
 
 /// What each value is called: as it is written, if that is short and plain and tells it from the others; else by its
 /// place.
-fn called(name: &str, values: Vec<Value>, span: Span) -> Result<Vec<(Value, String)>, Problem> {
+fn called(
+    name: &str,
+    values: Vec<Value>,
+    span: Span,
+) -> Result<Vec<(Value, String)>, Box<Problem>> {
     let mut seen = HashSet::with_capacity(values.len());
     let mut labels = HashSet::with_capacity(values.len());
     let mut all = Vec::with_capacity(values.len());
@@ -164,7 +169,8 @@ fn called(name: &str, values: Vec<Value>, span: Span) -> Result<Vec<(Value, Stri
         if !seen.insert(value.to_string()) {
             let what = format!("`{name}` has the value `{}` twice", plain(&value));
             let problem = Problem::error("matrix-twice", span, what);
-            return Err(problem.help("a matrix makes one copy for each value: leave one out"));
+            let help = "a matrix makes one copy for each value: leave one out";
+            return Err(Box::new(problem.help(help)));
         }
         let label = plain(&value);
         let fits = (1..=LONGEST).contains(&label.chars().count())
