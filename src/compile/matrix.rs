@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use super::catalog::{Reading, read_shape};
-use super::uses::{Found, Spot};
+use super::expression::FUNCTIONS;
+use super::uses::{Found, Spot, Use};
 use crate::model::{Shape, Span, Value};
 use crate::syntax::{MatrixDeclaration, Node, Problem};
 
@@ -118,7 +119,8 @@ fn values(
         return Ok(None);
     };
     let mut names = IndexMap::new();
-    for used in found.uses {
+    let is_name = |used: &Use| !FUNCTIONS.contains(&used.name.as_str());
+    for used in found.uses.into_iter().filter(is_name) {
         match known(&used.name) {
             Known::Value(value) => names.insert(used.name, value),
             Known::Input(value) => {
