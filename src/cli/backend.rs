@@ -11,6 +11,7 @@ use super::config::Config;
 use super::report::{Error, Exit, Result};
 use crate::boards::sql::SqlBoard;
 use crate::ports::{JobBoard, Store, SystemClock};
+use crate::sql::without_password;
 use crate::stores::sql::SqlStore;
 
 /// The store and the board.
@@ -51,7 +52,8 @@ impl Backend {
 
 fn at(error: Error, url: &str) -> Error {
     error.help(format!(
-        "it is at {url}; `--store` and `--board` name others"
+        "it is at {}; `--store` and `--board` name others",
+        without_password(url)
     ))
 }
 
@@ -62,31 +64,25 @@ fn checked(url: &str, what: &str) -> Result<String> {
             .help(format!("write {}", url_of(&absolute(url)))));
     };
     match scheme {
-        "sqlite" => Ok(url.to_owned()),
-        "mysql" | "mariadb" | "postgres" | "postgresql" | "redis" | "rediss" => {
-            Err(Error::input(format!(
-                "the {what} `{}`: this build knows only sqlite",
-                without_password(url)
-            ))
-            .help("write sqlite:///path/jobs.db"))
-        }
+        "sqlite" | "mysql" | "mariadb" | "postgres" | "postgresql" => Ok(url.to_owned()),
+        "redis" | "rediss" => Err(Error::input(format!(
+            "the {what} `{}`: this build does not know Redis",
+            without_password(url)
+        ))
+        .help(FORMS)),
         other => Err(Error::input(format!(
             "the {what} `{}`: `{other}` is not known",
             without_password(url)
         ))
-        .help("write sqlite:///path/jobs.db")),
+        .help(FORMS)),
     }
 }
+
+const FORMS: &str = "write sqlite:///path/jobs.db, mysql://user:password@host:3306/database or \
+                     postgres://user:password@host:5432/database";
 
 fn absolute(path: &str) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
-}
-
-fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rfind('@')) {
-        (Some((scheme, _)), Some(at)) => format!("{scheme}://…{}", &url[at..]),
-        _ => url.to_owned(),
-    }
 }
 
 fn default_url() -> Result<String> {

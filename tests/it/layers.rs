@@ -37,6 +37,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "ports",
             "engine",
             "conductor",
+            "sql",
             "stores",
             "boards",
             "tasks",

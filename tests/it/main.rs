@@ -18,6 +18,8 @@ mod process;
 mod properties;
 mod random;
 mod rehearsal;
+mod servers;
+mod sql_servers;
 mod sqlite;
 mod stage;
 mod store_contract;

@@ -14,6 +14,7 @@ use jobrunner::ports::{Claim, Clock, JobBoard, Notice};
 use uuid::Uuid;
 
 use super::clock::TestClock;
+use super::servers::{Kind as Served, Server};
 
 mod claims;
 mod conductors;
@@ -34,6 +35,18 @@ macro_rules! contract {
                 super::$promise(super::super::Kind::Sqlite).await;
             })+
         }
+        mod mariadb {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                super::$promise(super::super::Kind::Server(super::super::Served::MariaDb)).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                super::$promise(super::super::Kind::Server(super::super::Served::Postgres)).await;
+            })+
+        }
     };
 }
 use contract;
@@ -50,6 +63,7 @@ pub(super) struct Boards {
 enum Kind {
     Memory,
     Sqlite,
+    Server(Served),
 }
 
 impl Kind {
@@ -60,6 +74,14 @@ impl Kind {
                 Boards {
                     a: Arc::new(board.clone()),
                     b: Arc::new(board),
+                    _folder: None,
+                }
+            }
+            Self::Server(kind) => {
+                let url = Server::shared(kind).await.database().await;
+                Boards {
+                    a: Arc::new(SqlBoard::open(&url, Arc::clone(&clock)).await.unwrap()),
+                    b: Arc::new(SqlBoard::open(&url, clock).await.unwrap()),
                     _folder: None,
                 }
             }
