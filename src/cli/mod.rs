@@ -22,6 +22,7 @@ mod narration;
 mod outcome;
 mod post;
 mod progress;
+mod prune;
 mod rehearse;
 mod report;
 mod request;
@@ -104,6 +105,8 @@ enum Command {
     MarkReverted(request::Part),
     /// Leave what is stuck as it is, and end the job
     Abandon(request::Part),
+    /// Remove jobs that ended long ago, with their history and their output
+    Prune(prune::Arguments),
 }
 
 /// The hidden argument by which the program starts itself as the guard of a conductor's processes.
@@ -146,6 +149,7 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::MarkReverted(arguments) => {
             block_on(request::decide(&config, arguments, Verb::MarkReverted))
         }
+        Command::Prune(arguments) => block_on(prune::run(&config, arguments)),
         Command::Abandon(arguments) => block_on(request::decide(&config, arguments, Verb::Abandon)),
     }
 }

@@ -6,9 +6,22 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Timestamp;
+
 /// A job: a flow that was posted, with its inputs. A UUID of version 7, so ids sort by when they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct JobId(pub Uuid);
+
+impl JobId {
+    /// The smallest id that a job can have which was posted at that instant.
+    #[must_use]
+    pub fn first_at(instant: Timestamp) -> Self {
+        let millis = u64::try_from(instant.0).unwrap_or(0);
+        let mut bytes = [0; 16];
+        bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+        Self(Uuid::from_bytes(bytes))
+    }
+}
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -342,6 +342,17 @@ pub trait Store: Send + Sync {
     /// Jobs that are to be run and have no owner, by id, after `after`, at most `limit`: for the sweep.
     async fn ready(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobSummary>, StoreError>;
 
+    /// Jobs that ended before `before`, by id, after `after`, at most `limit`.
+    async fn ended(
+        &self,
+        before: Timestamp,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<JobSummary>, StoreError>;
+
+    /// Removes jobs with all that belongs to them: history, output, key. Those that have not ended stay as they are.
+    async fn remove(&self, jobs: &[JobId]) -> Result<(), StoreError>;
+
     /// The job's transitions after `seq`, in order, at most `limit`.
     async fn events(&self, job: JobId, after: i64, limit: u32)
     -> Result<Vec<EventRow>, StoreError>;

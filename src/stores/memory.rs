@@ -350,6 +350,40 @@ impl Store for MemoryStore {
             .collect())
     }
 
+    async fn ended(
+        &self,
+        before: Timestamp,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<JobSummary>, StoreError> {
+        let tables = self.tables();
+        Ok(tables
+            .jobs
+            .iter()
+            .filter(|(id, row)| {
+                after.is_none_or(|after| **id > after)
+                    && row.flow.state.is_end()
+                    && row.flow.since < before
+            })
+            .take(limit as usize)
+            .map(|(id, row)| tables.summary(*id, row))
+            .collect())
+    }
+
+    async fn remove(&self, jobs: &[JobId]) -> Result<(), StoreError> {
+        let tables = &mut *self.tables();
+        for job in jobs {
+            let row = tables.jobs.get(job);
+            if row.is_some_and(|row| row.flow.state.is_end()) {
+                tables.jobs.remove(job);
+                tables.keys.retain(|_, of| of != job);
+                tables.requests.retain(|_, (of, _)| of != job);
+                tables.logs.retain(|_, chunk| chunk.job != *job);
+            }
+        }
+        Ok(())
+    }
+
     async fn events(
         &self,
         job: JobId,

@@ -407,6 +407,19 @@ impl Store for Recording {
         self.here()?;
         self.inner.ready(after, limit).await
     }
+    async fn ended(
+        &self,
+        before: Timestamp,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<JobSummary>, StoreError> {
+        self.here()?;
+        self.inner.ended(before, after, limit).await
+    }
+    async fn remove(&self, jobs: &[JobId]) -> Result<(), StoreError> {
+        self.here()?;
+        self.inner.remove(jobs).await
+    }
     async fn events(
         &self,
         job: JobId,

@@ -243,6 +243,27 @@ impl Store for SqlStore {
             .await
     }
 
+    async fn ended(
+        &self,
+        before: Timestamp,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<JobSummary>, StoreError> {
+        // What ended before that instant was posted before it, and ids begin with the time of the post.
+        let args = Args::new()
+            .text(after.map(|id| id.to_string()).unwrap_or_default())
+            .text(JobId::first_at(before).to_string())
+            .int(before.0)
+            .int(limit.into());
+        self.summaries(statements::ENDED, args).await
+    }
+
+    async fn remove(&self, jobs: &[JobId]) -> Result<(), StoreError> {
+        let args = Args::new().batch(json(jobs)?);
+        self.write(self.dialect.remove, args).await?;
+        Ok(())
+    }
+
     async fn events(
         &self,
         job: JobId,

@@ -56,6 +56,14 @@ pub(super) const READY: &str = concat!(
     ORDER BY j.id LIMIT $2"
 );
 
+/// `$1` the id before the first, `$2` what comes after the last, `$3` the instant before which they ended, `$4` limit.
+pub(super) const ENDED: &str = concat!(
+    "SELECT ",
+    summary_columns!(),
+    " FROM jobs AS j
+    WHERE j.ended = 1 AND j.id > $1 AND j.id < $2 AND j.since < $3 ORDER BY j.id LIMIT $4"
+);
+
 /// `$1` job, `$2` the seq before the first, `$3` limit.
 pub(super) const EVENTS: &str = "
     SELECT seq, epoch, form, record FROM events
@@ -90,11 +98,13 @@ mod tests {
             sqlite.request,
             sqlite.stall,
             sqlite.load,
+            sqlite.remove,
             CLAIMS,
             OWNS,
             LIVE,
             FIND,
             READY,
+            ENDED,
             EVENTS,
             LOGS,
         ] {

@@ -339,3 +339,37 @@ fn settings_come_from_flags_before_the_environment_before_the_file() {
         2
     );
 }
+
+#[test]
+fn jobs_that_ended_are_pruned_and_the_others_stay() {
+    let home = Home::with("build.flow.yaml", BUILD);
+    home.run("run build.flow.yaml").exits(0);
+    let waiting = home.run("post build.flow.yaml").id();
+    insta::assert_snapshot!(home.run("prune --older-than 1h").text(), @r"
+    exit 0
+    -- err
+    0 jobs removed
+    ");
+    insta::assert_snapshot!(home.run("prune --older-than 0s --dry-run").text(), @r"
+    exit 0
+    -- out
+    [id]  SUCCESS  [time]  build
+    -- err
+    1 job would be removed
+    ");
+    assert!(
+        home.run("prune --older-than 0s")
+            .exits(0)
+            .stderr
+            .contains("1 job removed")
+    );
+    let left = home.run("show --all --format json").exits(0).stdout;
+    assert_eq!(left.matches("\"id\"").count(), 1, "{left}");
+    assert!(left.contains(&waiting));
+    home.run("prune").exits(2);
+    let refused = home.run("prune --older-than 30").exits(2).stderr;
+    assert!(
+        refused.contains("write a number with a unit, such as 30d"),
+        "{refused}"
+    );
+}

@@ -1,12 +1,12 @@
 //! Jobs and their history, in order and in pages.
 
 use indexmap::IndexMap;
-use jobrunner::model::{Epoch, FlowState, Intent, JobId, NewJob, Priority, Value};
+use jobrunner::model::{Epoch, FlowState, Intent, JobId, NewJob, Priority, Timestamp, Value};
 use jobrunner::ports::{Commit, Created};
 
 use super::{
-    AT, DONE, Stores, commit, contract, ending, flow, job, owned, posted, record, started, step,
-    who,
+    AT, DONE, Stores, commit, contract, ending, everything, flow, job, owned, posted, record,
+    started, step, who,
 };
 
 contract!(
@@ -15,6 +15,7 @@ contract!(
     jobs_are_found_by_a_prefix_of_their_id,
     ready_jobs_are_paged,
     events_are_paged,
+    jobs_that_ended_long_ago_are_listed_and_removed,
 );
 
 async fn a_job_is_loaded_as_it_was_posted(stores: Stores) {
@@ -161,4 +162,51 @@ async fn events_are_paged(stores: Stores) {
     assert_eq!(seqs(3, 10).await, [(4, 1), (5, 1), (6, 2)]);
     assert_eq!(seqs(6, 10).await, []);
     assert_eq!(seqs(0, 0).await, []);
+}
+
+async fn jobs_that_ended_long_ago_are_listed_and_removed(stores: Stores) {
+    let me = who("x");
+    let keyed = NewJob {
+        key: Some("nightly".into()),
+        ..job(0)
+    };
+    assert_eq!(stores.a.create(&keyed).await.unwrap(), Created::New);
+    let mut jobs = vec![keyed.id];
+    stores.a.own(keyed.id, &me).await.unwrap().unwrap();
+    for n in 1..5 {
+        jobs.push(owned(&stores.a, n, &me).await.0);
+    }
+    // The first four have ended, one later than the others; what is left of each is the same.
+    for job in &jobs[..4] {
+        let mut ended = ending(step(*job, &me, Epoch(1), 0), FlowState::Success);
+        if *job == jobs[2] {
+            ended.flow.as_mut().unwrap().since = Timestamp(AT.0 + 60_000);
+        }
+        assert_eq!(commit(&stores.a, ended).await, DONE);
+    }
+    let long_ago = Timestamp(AT.0 + 30_000);
+    let all = stores.b.ended(long_ago, None, 100).await.unwrap();
+    assert_eq!(ids(&all), [jobs[0], jobs[1], jobs[3]]);
+    let first = stores.b.ended(long_ago, None, 1).await.unwrap();
+    assert_eq!(ids(&first), [jobs[0]]);
+    let next = stores.b.ended(long_ago, Some(jobs[0]), 1).await.unwrap();
+    assert_eq!(ids(&next), [jobs[1]]);
+    let untouched = everything(&stores.b, jobs[4]).await;
+    // One that has not ended is named as well: it stays.
+    stores.b.remove(&[jobs[0], jobs[3], jobs[4]]).await.unwrap();
+    let left = stores.a.jobs(true, 100).await.unwrap();
+    assert_eq!(ids(&left), [jobs[4], jobs[2], jobs[1]]);
+    assert_eq!(everything(&stores.a, jobs[4]).await, untouched);
+    assert!(stores.a.load(jobs[0]).await.unwrap().is_none());
+    assert!(stores.a.events(jobs[0], 0, 100).await.unwrap().is_empty());
+    let again = NewJob {
+        key: keyed.key,
+        ..job(9)
+    };
+    assert_eq!(
+        stores.a.create(&again).await.unwrap(),
+        Created::New,
+        "its key is free"
+    );
+    stores.b.remove(&[]).await.unwrap();
 }

@@ -71,6 +71,8 @@ pub(super) struct Dialect {
     /// Reads a job at one instant, `$1`: a row `job, …`, rows `atom, atom, form, content`, rows
     /// `request, id, form, body`.
     pub(super) load: &'static str,
+    /// Removes those of the jobs `$1`, `[job]`, that have ended, with all that belongs to them.
+    pub(super) remove: &'static str,
 }
 
 /// The scripts of a database.

@@ -103,6 +103,28 @@ macro_rules! write {
     };
 }
 
+macro_rules! ended {
+    () => {
+        concat!(
+            "JSON_TABLE($1, '$[*]' COLUMNS (job ",
+            id!(),
+            "'$')) AS gone STRAIGHT_JOIN jobs AS j ON j.id = gone.job AND j.ended = 1"
+        )
+    };
+}
+
+macro_rules! remove {
+    ($table:literal) => {
+        concat!(
+            "DELETE t FROM ",
+            ended!(),
+            " STRAIGHT_JOIN ",
+            $table,
+            " AS t ON t.job = j.id;"
+        )
+    };
+}
+
 /// Five statements for a link of a chain: BEGIN, the fence, the atoms, the events, COMMIT.
 pub(super) const MYSQL: Dialect = Dialect {
     structured: Structured::Text,
@@ -163,6 +185,18 @@ pub(super) const MYSQL: Dialect = Dialect {
         INSERT INTO events (job, seq, epoch, form, record)
         SELECT id, seq, epoch, $7, $6 FROM jobs WHERE id = $1;
         COMMIT",
+    remove: concat!(
+        "BEGIN;",
+        remove!("logs"),
+        remove!("events"),
+        remove!("atoms"),
+        remove!("requests"),
+        remove!("sources"),
+        "DELETE j FROM ",
+        ended!(),
+        ";
+         COMMIT"
+    ),
     load: concat!(
         "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION READ ONLY;",
         job_rows!()

@@ -63,6 +63,17 @@ macro_rules! key_hash {
     };
 }
 
+macro_rules! remove {
+    ($table:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " AS t USING json_array_elements_text($1::json) AS gone (job), jobs AS j
+             WHERE j.id = gone.job AND j.ended = 1 AND t.job = j.id;"
+        )
+    };
+}
+
 /// One statement for a link of a chain.
 pub(super) const POSTGRES: Dialect = Dialect {
     structured: Structured::Text,
@@ -126,6 +137,17 @@ pub(super) const POSTGRES: Dialect = Dialect {
             SELECT id, seq, epoch, $7, $6 FROM stuck
         )
         SELECT id FROM stuck",
+    remove: concat!(
+        "BEGIN;",
+        remove!("logs"),
+        remove!("events"),
+        remove!("atoms"),
+        remove!("requests"),
+        remove!("sources"),
+        "DELETE FROM jobs USING json_array_elements_text($1::json) AS gone (job)
+         WHERE jobs.id = gone.job AND jobs.ended = 1;
+         COMMIT"
+    ),
     load: concat!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;",
         job_rows!()

@@ -40,6 +40,18 @@ macro_rules! write {
     };
 }
 
+macro_rules! remove {
+    ($table:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE job IN (
+                 SELECT j.id FROM json_each($1) AS gone CROSS JOIN jobs AS j
+                 WHERE j.id = gone.value AND j.ended = 1);"
+        )
+    };
+}
+
 /// SQLite. `BEGIN IMMEDIATE` is the lock: until the commit nobody else writes, so that within one script
 /// the guards may come before the update that they guard.
 pub(super) const SQLITE: Dialect = Dialect {
@@ -96,4 +108,14 @@ pub(super) const SQLITE: Dialect = Dialect {
         RETURNING id;
         COMMIT",
     load: concat!("BEGIN;", job_rows!()),
+    remove: concat!(
+        "BEGIN IMMEDIATE;",
+        remove!("logs"),
+        remove!("events"),
+        remove!("atoms"),
+        remove!("requests"),
+        remove!("sources"),
+        "DELETE FROM jobs WHERE ended = 1 AND id IN (SELECT value FROM json_each($1));
+         COMMIT"
+    ),
 };
