@@ -15,8 +15,8 @@ mod source;
 mod yaml;
 
 pub use declaration::{
-    Body, CapabilityDeclaration, FlowDeclaration, KindDeclaration, Order, ProvidesDeclaration,
-    RetryDeclaration, RevertDeclaration, TaskDeclaration, TriesDeclaration,
+    Body, CapabilityDeclaration, FlowDeclaration, KindDeclaration, MatrixDeclaration, Order,
+    ProvidesDeclaration, RetryDeclaration, RevertDeclaration, TaskDeclaration, TriesDeclaration,
 };
 pub use keys::{KeyInfo, Level, Takes};
 pub use lower::RESERVED as RESERVED_NAMES;

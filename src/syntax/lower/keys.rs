@@ -190,7 +190,7 @@ impl Lower<'_> {
     }
 
     fn choices(&self, level: Level) -> String {
-        let hidden = |key: &&str| !matches!(*key, "name" | "matrix" | "with");
+        let hidden = |key: &&str| !matches!(*key, "name" | "with");
         let keys = names(level).filter(hidden);
         if !level.has_kinds() {
             return list(keys, "and");
