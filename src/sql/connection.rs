@@ -86,7 +86,7 @@ impl Connection {
             Self::MySql(connection) => {
                 let mut rows = Vec::new();
                 for statement in statements {
-                    if args.has_empty_batch(&statement.args) {
+                    if !statement.always && args.has_empty_batch(&statement.args) {
                         continue;
                     }
                     let run = run_mysql(connection, statement, &args, &mut rows);
@@ -100,7 +100,7 @@ impl Connection {
             Self::Postgres(connection) => {
                 let mut rows = Vec::new();
                 for statement in statements {
-                    if args.has_empty_batch(&statement.args) {
+                    if !statement.always && args.has_empty_batch(&statement.args) {
                         continue;
                     }
                     in_time(run_postgres(connection, statement, &args, &mut rows)).await?;

@@ -17,6 +17,8 @@ pub(super) struct Statement {
     pub(super) args: Vec<usize>,
     /// It must change something, or the script ends there.
     pub(super) guards: bool,
+    /// It does something even if a batch of it is empty.
+    pub(super) always: bool,
 }
 
 /// Scripts that were taken apart before.
@@ -40,14 +42,13 @@ fn take_apart(kind: Kind, script: &str) -> Vec<Statement> {
         .split(';')
         .map(str::trim)
         .filter(|text| !text.is_empty())
-        .map(|text| match text.strip_prefix("GUARD ") {
-            Some(text) => statement(kind, text, true),
-            None => statement(kind, text, false),
-        })
+        .map(|text| statement(kind, text))
         .collect()
 }
 
-fn statement(kind: Kind, script: &str, guards: bool) -> Statement {
+fn statement(kind: Kind, script: &str) -> Statement {
+    let (guards, script) = marked(script, "GUARD ");
+    let (always, script) = marked(script, "ALWAYS ");
     let mut text = String::with_capacity(script.len());
     let mut args = Vec::new();
     let mut rest = script;
@@ -81,6 +82,14 @@ fn statement(kind: Kind, script: &str, guards: bool) -> Statement {
         text: AssertSqlSafe(text).into_sql_str(),
         args,
         guards,
+        always,
+    }
+}
+
+fn marked<'a>(script: &'a str, mark: &str) -> (bool, &'a str) {
+    match script.strip_prefix(mark) {
+        Some(rest) => (true, rest),
+        None => (false, script),
     }
 }
 

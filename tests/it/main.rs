@@ -18,6 +18,7 @@ mod process;
 mod properties;
 mod random;
 mod rehearsal;
+mod schema;
 mod servers;
 mod sql_servers;
 mod sqlite;

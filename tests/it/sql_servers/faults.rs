@@ -8,7 +8,7 @@ use jobrunner::model::{AtomState, Epoch, FlowState, JobId};
 use jobrunner::ports::{Commit, Committed, LogBatch, Store, StoreError, SystemClock};
 use jobrunner::stores::sql::SqlStore;
 
-use super::KINDS;
+use super::{KINDS, Raw};
 use crate::servers::proxy::{Proxy, Weather};
 use crate::servers::{Kind, Server};
 use crate::store_contract::{atom, job, record, who};
@@ -172,4 +172,56 @@ async fn a_frozen_server_holds_nobody_up_for_ever() {
     assert!(frozen.to_string().contains("does not answer"), "{frozen}");
     server.thaw();
     assert!(store.own(new.id, &who("y")).await.unwrap().is_some());
+}
+
+/// Holds the rows of `second` and waits for those of `first`, while a commit holds `first` and waits for `second`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_loses_in_a_deadlock_is_done_again() {
+    for kind in KINDS {
+        let server = Server::shared(kind).await;
+        let url = server.database().await;
+        let store = Arc::new(SqlStore::open(&url).await.unwrap());
+        let mut steps = Vec::new();
+        for n in [1, 2] {
+            let new = job(n);
+            store.create(&new).await.unwrap();
+            let epoch = store.own(new.id, &who("x")).await.unwrap().unwrap();
+            steps.push(Commit {
+                job: new.id,
+                owner: who("x"),
+                epoch,
+                seq: 0,
+                records: vec![record(0, jobrunner::model::Change::Started { until: None })],
+                atoms: vec![atom(0, AtomState::Running)],
+                flow: None,
+                answered: Vec::new(),
+            });
+        }
+        let lock = |step: &Commit| format!("UPDATE jobs SET claims = 7 WHERE id = '{}'", step.job);
+        let mut other = Raw::connect(kind, &url).await;
+        // The server ends the transaction that has changed less.
+        other.run("BEGIN").await;
+        for n in 0..50 {
+            other
+                .run(&format!(
+                    "INSERT INTO requests (job, kind, at, form, body) VALUES ('{n}', '', 0, 1, '')"
+                ))
+                .await;
+        }
+        other.run(&lock(&steps[1])).await;
+        let committing = {
+            let (store, steps) = (Arc::clone(&store), steps.clone());
+            tokio::spawn(async move { store.commit(&steps, &LogBatch::default()).await })
+        };
+        other.until_somebody_waits(server, &url).await;
+        other.run(&lock(&steps[0])).await;
+        other.run("COMMIT").await;
+        let answers = committing.await.unwrap().unwrap();
+        let done = Committed::Done { requests: false };
+        assert_eq!(answers, [done.clone(), done], "{kind:?}");
+        for step in &steps {
+            let events = store.events(step.job, 0, 10).await.unwrap();
+            assert_eq!(events.len(), 1, "{kind:?}");
+        }
+    }
 }

@@ -78,7 +78,7 @@ macro_rules! remove {
 pub(super) const POSTGRES: Dialect = Dialect {
     structured: Structured::Text,
     commit_one: concat!(
-        "WITH moved AS (
+        "ALWAYS WITH moved AS (
              UPDATE jobs SET seq = $5, claims = 0
              WHERE id = $1 AND owner = $2 AND epoch = $3 AND seq = $4
              RETURNING id, epoch
