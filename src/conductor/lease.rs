@@ -151,12 +151,14 @@ impl Leases {
     /// Renews once; `false` if something is in doubt.
     async fn renew(&self) -> bool {
         self.release_dropped().await;
-        if self.book().held.is_empty() {
+        let jobs: Vec<JobId> = self.book().held.keys().copied().collect();
+        if jobs.is_empty() {
             return true;
         }
         let started = self.clock.now();
         let limit = self.ttl / 3;
-        let renewed = tokio::time::timeout(limit, self.board.renew(&self.who, self.ttl)).await;
+        let renewed = self.board.renew(&self.who, &jobs, self.ttl);
+        let renewed = tokio::time::timeout(limit, renewed).await;
         let confirmed: BTreeSet<JobId> = match renewed {
             Ok(Ok(jobs)) => {
                 self.outage.answered();
