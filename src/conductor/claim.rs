@@ -35,6 +35,15 @@ pub(super) async fn work(
         }
         match claim_all(shared, writer, &mut jobs, stop).await {
             Ok(()) => shared.board_outage.answered(),
+            Err(BoardError::Lost) => {
+                shared.board_outage.answered();
+                settled = false;
+                match sweep.rebuild(shared).await {
+                    Ok(true) => again = shared.clock.now(),
+                    Ok(false) => {}
+                    Err(error) => shared.board_outage.failed(&error),
+                }
+            }
             Err(error) => {
                 shared.board_outage.failed(&error);
                 again = again.min(shared.clock.now().plus(PAUSE));

@@ -1,8 +1,6 @@
 //! From a URL to where Redis is, as whom, and under which keys.
 
-use std::borrow::Cow;
-
-use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
 /// Where a board is: `redis://user:password@host:6379/0?prefix=name`, or `rediss://` with TLS.
 #[derive(Clone)]
@@ -52,8 +50,9 @@ impl RedisAddress {
         }
         let info = parsed.into_connection_info().map_err(|error| {
             let what = error.to_string();
-            let detail = error.detail().map_or(Cow::Owned(what), Cow::Borrowed);
-            format!("{detail}")
+            // The library puts the name of its own kind behind what it says.
+            let what = what.split(" - ").next().unwrap_or_default();
+            what.to_lowercase()
         })?;
         let settings = info
             .redis_settings()
@@ -74,6 +73,11 @@ impl RedisAddress {
     /// As people may see it.
     pub(super) fn shown(&self) -> &str {
         &self.shown
+    }
+
+    /// Whether it is TLS that is spoken.
+    pub(super) fn is_tls(&self) -> bool {
+        matches!(self.info.addr(), ConnectionAddr::TcpTls { .. })
     }
 
     /// Who this is for the server.

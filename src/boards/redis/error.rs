@@ -87,6 +87,9 @@ pub(super) fn explain(address: &RedisAddress, error: &RedisError) -> Trouble {
                 .to_owned()
         }
         _ if is_forbidden(&text) => return forbidden(address, &text),
+        _ if error.is_timeout() && address.is_tls() => {
+            "does not answer: is TLS spoken at that port, and is the server running?".to_owned()
+        }
         _ if error.is_timeout() => {
             "does not answer: is it overloaded or stopped, or does a firewall drop what is sent?"
                 .to_owned()

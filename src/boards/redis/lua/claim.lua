@@ -1,7 +1,7 @@
 -- ARGV: who, ttl, then the requirements that it meets. The job if there is one, whether its lease had run out, and what
 -- was set aside.
 if lost() then
-  return redis.error_reply('LOST')
+  return redis.error_reply(LOST)
 end
 reap()
 

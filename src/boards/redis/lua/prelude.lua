@@ -120,6 +120,7 @@ local function post(job, priority, requires, who, ttl)
   return true
 end
 
+local LOST = 'LOST what was on the board'
 local function lost()
   return redis.call('EXISTS', GENERATION) == 0
 end
