@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, FromRedisValue, PushInfo, PushKind, RedisError,
-    Value, from_redis_value_ref,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, FromRedisValue, PushInfo,
+    PushKind, RedisError, RedisResult, Value, from_redis_value_ref,
 };
 use tokio::sync::OnceCell;
 
@@ -159,35 +159,50 @@ impl Link {
         Ok(connected.connection.clone())
     }
 
+    /// Makes a connection to the node that has the board.
     async fn make(&self) -> Result<Connected, Trouble> {
-        let mut info = self.address.info().clone();
-        // Only once: if that node is gone, the one in the URL knows who has the board now.
-        let moved = self.state().moved.clone();
-        if let Some((host, port)) = moved {
-            let addr = match info.addr() {
-                ConnectionAddr::TcpTls {
-                    insecure,
-                    tls_params,
-                    ..
-                } => ConnectionAddr::TcpTls {
-                    host,
-                    port,
-                    insecure: *insecure,
-                    tls_params: tls_params.clone(),
-                },
-                _ => ConnectionAddr::Tcp(host, port),
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let error = match self.open(self.node()).await {
+                Ok(made) => return made,
+                Err(error) => error,
             };
-            info = info.set_addr(addr);
+            if !self.follow(&error) {
+                // If that node is gone, the one in the URL knows who has the board now.
+                self.state().moved = None;
+                return Err(explain(&self.address, &error));
+            }
+            if tries == TRIES {
+                return Err(explain(&self.address, &error));
+            }
         }
-        let made = self.open(info).await;
-        if made.is_err() {
-            self.state().moved = None;
-        }
-        made
     }
 
-    async fn open(&self, info: redis::ConnectionInfo) -> Result<Connected, Trouble> {
-        let said = |error| explain(&self.address, &error);
+    /// Where the board is, as far as is known.
+    fn node(&self) -> ConnectionInfo {
+        let info = self.address.info().clone();
+        let Some((host, port)) = self.state().moved.clone() else {
+            return info;
+        };
+        let addr = match info.addr() {
+            ConnectionAddr::TcpTls {
+                insecure,
+                tls_params,
+                ..
+            } => ConnectionAddr::TcpTls {
+                host,
+                port,
+                insecure: *insecure,
+                tls_params: tls_params.clone(),
+            },
+            _ => ConnectionAddr::Tcp(host, port),
+        };
+        info.set_addr(addr)
+    }
+
+    /// Opens a connection; within, what is wrong with a server that could be reached.
+    async fn open(&self, info: ConnectionInfo) -> RedisResult<Result<Connected, Trouble>> {
         // Whoever was first in this process has installed the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let broken = Arc::new(AtomicBool::new(false));
@@ -201,7 +216,9 @@ impl Link {
                         .data
                         .get(1)
                         .and_then(|beat| i64::from_redis_value_ref(beat).ok());
-                    beat.map(|beat| pulse.heard(beat));
+                    if let Some(beat) = beat {
+                        pulse.heard(beat);
+                    }
                 } else if push.kind == PushKind::Disconnection {
                     lost.store(true, Ordering::Relaxed);
                     // Those who wait look, and so connect again.
@@ -209,33 +226,28 @@ impl Link {
                 }
                 Ok(())
             });
-        let client = Client::open(info).map_err(said)?;
+        let client = Client::open(info)?;
         let mut connection = client
             .get_multiplexed_async_connection_with_config(&config)
-            .await
-            .map_err(said)?;
-        let hello: Vec<(String, Value)> = redis::cmd("HELLO")
-            .query_async(&mut connection)
-            .await
-            .map_err(said)?;
+            .await?;
+        let hello: Vec<(String, Value)> = redis::cmd("HELLO").query_async(&mut connection).await?;
         let told = |name| {
             let told = hello.iter().find(|(known, _)| known == name);
             told.and_then(|(_, value)| from_redis_value_ref::<String>(value).ok())
                 .unwrap_or_default()
         };
         if let Some(trouble) = unfit(&self.address, &told("version"), &told("role")) {
-            return Err(trouble);
+            return Ok(Err(trouble));
         }
         let channel = self.address.key("pulse");
-        connection.subscribe(&channel).await.map_err(said)?;
+        connection.subscribe(&channel).await?;
         // What was said while nobody listened.
         let beat: Option<i64> = redis::cmd("GET")
             .arg(&channel)
             .query_async(&mut connection)
-            .await
-            .map_err(said)?;
+            .await?;
         self.pulse.read(beat.unwrap_or_default());
-        Ok(Connected { connection, broken })
+        Ok(Ok(Connected { connection, broken }))
     }
 }
 

@@ -1,16 +1,20 @@
 //! `redis-server`: one that tests share, each under a prefix of its own, and others for tests that do harm to it.
+//!
+//! Each ends with the test binary for certain, also if that is killed: `setpriv` has the system kill it when the thread
+//! that started it is gone, and that thread lasts as long as the binary.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::io::{self, BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
 use std::time::Duration;
 
 use jobrunner::boards::redis::{RedisAddress, RedisBoard};
 use redis::Commands;
 use rustix::process::{Pid, Signal, kill_process};
-
-use super::{bound_to_us, free_port, start};
 
 /// A running server. It ends when this is dropped.
 pub struct Redis {
@@ -138,6 +142,38 @@ fn run(port: u16, arguments: &[String], folder: &tempfile::TempDir) -> Option<Ch
         return None;
     }
     // What it says from now on has to go somewhere.
-    std::thread::spawn(move || lines.for_each(drop));
+    thread::spawn(move || lines.for_each(drop));
     Some(child)
+}
+
+type Start = (Command, Sender<io::Result<Child>>);
+
+static STARTER: LazyLock<Sender<Start>> = LazyLock::new(|| {
+    let (starts, orders) = channel::<Start>();
+    thread::spawn(move || {
+        for (mut command, started) in orders {
+            let _ = started.send(command.spawn());
+        }
+    });
+    starts
+});
+
+/// A command that is killed when this process is gone.
+fn bound_to_us(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", program]);
+    command
+}
+
+/// Starts a command that is [`bound_to_us`].
+fn start(command: Command) -> Child {
+    let (started, child) = channel();
+    STARTER.send((command, started)).unwrap();
+    child.recv().unwrap().unwrap()
+}
+
+/// A port that nobody listens at.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
 }
