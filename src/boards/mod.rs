@@ -5,6 +5,7 @@
 
 mod memory;
 pub mod redis;
+mod registration;
 pub mod sql;
 
 pub use memory::MemoryBoard;

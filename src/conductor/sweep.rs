@@ -46,7 +46,7 @@ impl Sweep {
             self.after = jobs.last().map(|(notice, _)| notice.job);
             self.due = now.plus(NEXT_PAGE);
         }
-        match shared.board.restore(&jobs, shared.settings.lease_ttl).await {
+        match shared.board.restore(&jobs, shared.settings.lease).await {
             Ok(posted) => {
                 shared.board_outage.answered();
                 Some(posted)
@@ -77,7 +77,7 @@ impl Sweep {
             if !board.extend_rebuild(who, FILLING).await? {
                 return Ok(false);
             }
-            board.restore(&jobs, shared.settings.lease_ttl).await?;
+            board.restore(&jobs, shared.settings.lease).await?;
             count += jobs.len();
             after = jobs.last().map(|(notice, _)| notice.job);
             if jobs.len() < PAGE as usize {

@@ -28,8 +28,11 @@ use link::Link;
 use pulse::Pulse;
 use script::{Call, Name};
 
+use super::registration;
 use crate::model::{ConductorId, JobId, Priority, Timestamp};
-use crate::ports::{BoardError, Claim, JobBoard, Notice, Posting, Rebuild};
+use crate::ports::{
+    BoardError, Claim, JobBoard, Notice, Posting, Rebuild, Registered, Registration,
+};
 
 /// Postings and their leases in Redis.
 pub struct RedisBoard {
@@ -138,6 +141,11 @@ impl JobBoard for RedisBoard {
         Ok(job.map(|job| Claim { job, expired }))
     }
 
+    async fn next_expiry(&self) -> Result<Option<Duration>, BoardError> {
+        let left: Option<u64> = self.call(Call::new(Name::NextExpiry)).await?;
+        Ok(left.map(Duration::from_millis))
+    }
+
     async fn renew(
         &self,
         who: &ConductorId,
@@ -216,6 +224,29 @@ impl JobBoard for RedisBoard {
         let rows: Vec<(String, Option<String>, String, Value)> = self.call(call).await?;
         // What cannot be read is reported and set aside when its turn comes.
         Ok(rows.iter().filter_map(posted).collect())
+    }
+
+    async fn register(&self, conductor: &Registration, keep: Duration) -> Result<(), BoardError> {
+        let call = Call::new(Name::Register)
+            .arg(conductor.id.0.as_str())
+            .arg(millis(keep))
+            .arg(registration::write(conductor));
+        self.call(call).await
+    }
+
+    async fn unregister(&self, who: &ConductorId) -> Result<(), BoardError> {
+        self.call(Call::new(Name::Unregister).arg(who.0.as_str()))
+            .await
+    }
+
+    async fn conductors(&self) -> Result<Vec<Registered>, BoardError> {
+        let rows: Vec<(String, i64, String)> = self.call(Call::new(Name::Conductors)).await?;
+        let read = |(id, seen, text): &(String, i64, String)| {
+            registration::read(id, text, Timestamp(*seen))
+        };
+        let mut there: Vec<Registered> = rows.iter().filter_map(read).collect();
+        there.sort_by(|a, b| a.conductor.id.cmp(&b.conductor.id));
+        Ok(there)
     }
 }
 

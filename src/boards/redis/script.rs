@@ -34,6 +34,7 @@ scripts!(
     Post = "post.lua",
     Requirements = "requirements.lua",
     Claim = "claim.lua",
+    NextExpiry = "next_expiry.lua",
     Renew = "renew.lua",
     Release = "release.lua",
     Complete = "complete.lua",
@@ -42,6 +43,9 @@ scripts!(
     Snapshot = "snapshot.lua",
     Restore = "restore.lua",
     Rebuild = "rebuild.lua",
+    Register = "register.lua",
+    Unregister = "unregister.lua",
+    Conductors = "conductors.lua",
     Probe = "probe.lua",
 );
 

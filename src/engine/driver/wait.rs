@@ -112,9 +112,7 @@ impl Driver {
             self.take_outcome(joined)?;
         }
         self.attempts.shutdown().await;
-        let mut cut_off: Vec<AtomId> = self.running.drain().map(|(atom, _)| atom).collect();
-        cut_off.sort_unstable();
-        for atom in cut_off {
+        for atom in std::mem::take(&mut self.running).into_keys() {
             self.handle(Event::HandedOver { atom })?;
         }
         Ok(())

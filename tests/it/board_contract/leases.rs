@@ -14,6 +14,7 @@ contract!(
     a_lease_that_nobody_has_taken_is_renewed_late,
     a_lease_that_is_not_named_runs_out,
     a_thousand_leases_are_renewed_at_once,
+    the_end_of_the_next_lease_is_known,
 );
 
 async fn renewed(board: &Arc<dyn JobBoard>, by: &str, jobs: &[JobId]) -> Vec<JobId> {
@@ -117,4 +118,21 @@ async fn a_thousand_leases_are_renewed_at_once(kind: Kind) {
     assert_eq!(held, jobs);
     time.advance(TTL / 2).await;
     assert_eq!(claim(&boards.b, "y").await, None);
+}
+
+async fn the_end_of_the_next_lease_is_known(kind: Kind) {
+    let (boards, time) = kind.with_time().await;
+    let next = async || boards.b.next_expiry().await.unwrap();
+    posted(&boards.a, 1).await;
+    assert_eq!(next().await, None, "nothing is leased");
+    let first = claim(&boards.a, "x").await.unwrap().job;
+    assert!(time.is_about(next().await, TTL));
+    time.advance(TTL / 3).await;
+    posted(&boards.a, 2).await;
+    claim(&boards.a, "y").await.unwrap();
+    assert!(time.is_about(next().await, TTL - TTL / 3));
+    assert!(boards.a.complete(&who("x"), first).await.unwrap());
+    assert!(time.is_about(next().await, TTL));
+    time.advance(TTL).await;
+    assert_eq!(next().await, None, "it has run out");
 }

@@ -17,6 +17,7 @@ use super::clock::TestClock;
 use super::servers::redis;
 
 mod claims;
+mod conductors;
 mod leases;
 mod waiting;
 
@@ -73,12 +74,18 @@ impl Time {
 
     /// Whether a lease that was given for `TTL` just now ends at `until`.
     fn is_whole_lease(&self, until: Timestamp) -> bool {
+        let now = match self {
+            Self::Set(clock) => clock.now(),
+            Self::Redis(_) => SystemClock.now(),
+        };
+        self.is_about(Some(until.since(now)), TTL)
+    }
+
+    /// Whether `left` is what is left of `whole`, where time passes by itself.
+    fn is_about(&self, left: Option<Duration>, whole: Duration) -> bool {
         match self {
-            Self::Set(clock) => until == clock.now().plus(TTL),
-            Self::Redis(_) => {
-                let now = SystemClock.now();
-                until <= now.plus(TTL) && until >= now.plus(TTL - LITTLE)
-            }
+            Self::Set(_) => left == Some(whole),
+            Self::Redis(_) => left.is_some_and(|left| left <= whole && left > whole - LITTLE / 2),
         }
     }
 }

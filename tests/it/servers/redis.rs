@@ -112,15 +112,17 @@ pub async fn board(url: &str) -> RedisBoard {
         .unwrap()
 }
 
-/// Lets time pass for the leases of a board: they end so much sooner.
+/// Lets time pass for a board: whatever it holds with an instant has it so much sooner.
 pub fn let_pass(url: &str, time: Duration) {
     let prefix = url.split("prefix=").nth(1).unwrap_or("jobrunner");
-    let key = format!("{{{prefix}}}:1:leases");
     let mut connection = connect(url);
-    let leases: Vec<(String, f64)> = connection.zrange_withscores(&key, 0, -1).unwrap();
-    for (job, until) in leases {
-        let sooner = until - time.as_millis() as f64;
-        let _: i64 = connection.zadd(&key, job, sooner).unwrap();
+    for name in ["leases", "seen", "present"] {
+        let key = format!("{{{prefix}}}:1:{name}");
+        let instants: Vec<(String, f64)> = connection.zrange_withscores(&key, 0, -1).unwrap();
+        for (member, instant) in instants {
+            let sooner = instant - time.as_millis() as f64;
+            let _: i64 = connection.zadd(&key, member, sooner).unwrap();
+        }
     }
 }
 

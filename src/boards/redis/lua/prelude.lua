@@ -10,6 +10,9 @@
 --   unreadable  hash   what was set aside -> what stood there
 --   generation  text   not there: what was on the board is lost
 --   rebuild     text   who fills it
+--   conductors  hash   conductor -> what it tells of itself
+--   seen        zset   conductor by when it told it
+--   present     zset   conductor by when it is to be forgotten
 --   count       int    jobs that were ever posted
 --   pulse       int    rises with all that those who wait have to hear of; the channel of the same name tells of it
 --
@@ -19,6 +22,7 @@ local board = KEYS[1]
 local JOBS, HOLDERS, LEASES = board .. ':jobs', board .. ':holders', board .. ':leases'
 local ORDER, QUEUES, UNREADABLE = board .. ':order', board .. ':queues', board .. ':unreadable'
 local GENERATION, REBUILD = board .. ':generation', board .. ':rebuild'
+local CONDUCTORS, SEEN, PRESENT = board .. ':conductors', board .. ':seen', board .. ':present'
 local COUNT, PULSE = board .. ':count', board .. ':pulse'
 
 local PRIORITY = 2 ^ 50 -- how far the places of two priorities lie apart
@@ -118,6 +122,12 @@ local function post(job, priority, requires, who, ttl)
     lease(job, who, ttl)
   end
   return true
+end
+
+local function unregister(conductor)
+  redis.call('HDEL', CONDUCTORS, conductor)
+  redis.call('ZREM', SEEN, conductor)
+  redis.call('ZREM', PRESENT, conductor)
 end
 
 local LOST = 'LOST what was on the board'
