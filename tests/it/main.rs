@@ -18,6 +18,7 @@ mod properties;
 mod random;
 mod redis_board;
 mod rehearsal;
+mod schema;
 mod servers;
 mod sqlite;
 mod stage;
