@@ -16,6 +16,7 @@ mod play;
 mod process;
 mod properties;
 mod random;
+mod redis_board;
 mod rehearsal;
 mod schema;
 mod servers;
