@@ -17,6 +17,7 @@ mod play;
 mod process;
 mod properties;
 mod random;
+mod redis_board;
 mod rehearsal;
 mod schema;
 mod servers;

@@ -220,9 +220,18 @@ impl JobBoard for SqlBoard {
         Ok(until.map(|until| Timestamp(until).since(now)))
     }
 
-    async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError> {
+    async fn renew(
+        &self,
+        who: &ConductorId,
+        jobs: &[JobId],
+        ttl: Duration,
+    ) -> Result<Vec<JobId>, BoardError> {
         let until = self.clock.now().plus(ttl).0;
-        let args = Args::new().text(who.0.as_str()).int(until);
+        let jobs: Vec<String> = jobs.iter().map(JobId::to_string).collect();
+        let args = Args::new()
+            .text(who.0.as_str())
+            .int(until)
+            .batch(serde_json::Value::from(jobs).to_string());
         let rows = self.database.write(self.dialect.renew, args).await?;
         rows.iter().map(|row| job_id(&row.text(0)?)).collect()
     }

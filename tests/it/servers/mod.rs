@@ -8,6 +8,7 @@
 mod mariadb;
 mod postgres;
 pub mod proxy;
+pub mod redis;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -79,7 +79,10 @@ async fn life(board: &SqlBoard, n: u128) {
     assert!(board.requirements().await.unwrap().contains(&able[0]));
     let claim = board.claim(&me, &able, ttl).await.unwrap().unwrap();
     assert_eq!(claim.job, JobId(Uuid::from_u128(n)));
-    assert_eq!(board.renew(&me, ttl).await.unwrap(), [claim.job]);
+    assert_eq!(
+        board.renew(&me, &[claim.job], ttl).await.unwrap(),
+        [claim.job]
+    );
     assert!(board.release(&me, claim.job).await.unwrap());
     board.claim(&me, &able, ttl).await.unwrap().unwrap();
     assert!(board.complete(&me, claim.job).await.unwrap());

@@ -18,7 +18,7 @@ pub(super) struct Dialect {
     /// `$1` able, `$2` now, `$3` who, `$4` until. Old leases first, then the claim. The last row: job, expired. None if
     /// somebody else was faster.
     pub(super) claim: &'static str,
-    /// `$1` who, `$2` until. The jobs that are held.
+    /// `$1` who, `$2` until, `$3` jobs, a JSON array. Those of them that are held.
     pub(super) renew: &'static str,
     /// `$1` who, `$2` job. A row if it is done.
     pub(super) release: &'static str,

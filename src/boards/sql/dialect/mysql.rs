@@ -28,6 +28,15 @@ macro_rules! first_of {
     };
 }
 
+/// The postings of the jobs `$3`, a JSON array.
+macro_rules! named {
+    () => {
+        "JSON_TABLE($3, '$[*]' COLUMNS (
+             job VARCHAR(36) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$')) AS named
+         STRAIGHT_JOIN postings AS p ON p.job = named.job"
+    };
+}
+
 pub(super) const MYSQL: Dialect = Dialect {
     post: "
         INSERT INTO queues (queue, requires)
@@ -67,9 +76,14 @@ pub(super) const MYSQL: Dialect = Dialect {
          WHERE t.leased = 0;
          SELECT job, expired FROM postings WHERE n = LAST_INSERT_ID()"
     ),
-    renew: "
-        UPDATE postings SET leased = 1, until = $2 WHERE holder = $1;
-        SELECT job FROM postings WHERE holder = $1",
+    renew: concat!(
+        "UPDATE ",
+        named!(),
+        " SET p.leased = 1, p.until = $2 WHERE p.holder = $1;
+         SELECT p.job FROM ",
+        named!(),
+        " WHERE p.holder = $1"
+    ),
     release: "
         GUARD UPDATE postings SET leased = 0, holder = NULL, until = 0
         WHERE job = $2 AND holder = $1;

@@ -58,7 +58,9 @@ pub(super) const POSTGRES: Dialect = Dialect {
          RETURNING job, expired"
     ),
     renew: "
-        UPDATE postings SET leased = 1, until = $2 WHERE holder = $1 RETURNING job",
+        UPDATE postings SET leased = 1, until = $2
+        FROM json_array_elements_text($3::json) AS named (job)
+        WHERE postings.job = named.job AND holder = $1 RETURNING postings.job",
     release: "
         WITH released AS (
             UPDATE postings SET leased = 0, holder = NULL, until = 0

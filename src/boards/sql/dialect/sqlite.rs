@@ -58,7 +58,8 @@ pub(in crate::boards::sql) const SQLITE: Dialect = Dialect {
      COMMIT"
     ),
     renew: "
-    UPDATE postings SET leased = 1, until = $2 WHERE holder = $1 RETURNING job",
+        UPDATE postings SET leased = 1, until = $2
+        WHERE holder = $1 AND job IN (SELECT value FROM json_each($3)) RETURNING job",
     release: concat!(
         "BEGIN IMMEDIATE;
      UPDATE postings SET leased = 0, holder = NULL, until = 0 WHERE job = $2 AND holder = $1
