@@ -1,5 +1,7 @@
 //! The board in Redis: what only it has to answer for.
 
+mod cable;
+mod faults;
 mod loss;
 mod servers;
 mod trouble;
