@@ -14,6 +14,7 @@ const TOGETHER: usize = 1024;
 impl Driver {
     /// Returns once there is something to be committed or done.
     pub(super) async fn wait(&mut self) -> Result<(), End> {
+        let starts = std::mem::take(&mut self.starts);
         let clock = self.context.clock.clone();
         let wake = match self.mode {
             Mode::Going => self.scheduler.next_wakeup(),
@@ -37,7 +38,7 @@ impl Driver {
             }
             Some(joined) = self.attempts.join_next() => {
                 self.take_outcome(joined)?;
-                self.take_what_is_there().await?;
+                self.take_what_is_there(starts).await?;
             }
             Some((number, request)) = self.orders.requests.recv() => {
                 self.take_request(number, request)?;
@@ -51,10 +52,12 @@ impl Driver {
         Ok(())
     }
 
-    /// Outcomes that are there already share the commit of the first.
-    async fn take_what_is_there(&mut self) -> Result<(), End> {
-        if !self.attempts.is_empty() {
-            // Attempts that are about to end get the turn to do so.
+    /// Outcomes that are there already share the commit of the first. With `starts`, attempts have been given out
+    /// that have not had a turn.
+    async fn take_what_is_there(&mut self, starts: bool) -> Result<(), End> {
+        if !self.attempts.is_empty() && !starts {
+            // Attempts that are about to end get the turn to do so. Those that are about to start a process do
+            // that while the outcome is committed, not before.
             tokio::task::yield_now().await;
         }
         for _ in 1..TOGETHER {
