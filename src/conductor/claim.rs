@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use super::outage::Access;
 use super::sweep::Sweep;
 use super::{ConductorError, Ended, Shared, Until, job};
 use crate::engine::{Stop, Writer};
@@ -34,9 +35,9 @@ pub(super) async fn work(
             again = sweep.due();
         }
         match claim_all(shared, writer, &mut jobs, stop).await {
-            Ok(()) => shared.board_outage.answered(),
-            Err(error) => {
-                shared.board_outage.failed(&error);
+            Ok(access) => shared.board_outage.answered(access),
+            Err((access, error)) => {
+                shared.board_outage.failed(access, &error);
                 again = again.min(shared.clock.now().plus(PAUSE));
                 settled = false;
             }
@@ -61,17 +62,19 @@ pub(super) async fn work(
     fatal.map_or(Ok(()), Err)
 }
 
-/// Claims jobs until there is no more room or nothing that this machine can do.
+/// Claims jobs until there is no more room or nothing that this machine can do; what of the board that took.
 async fn claim_all(
     shared: &Arc<Shared>,
     writer: &Writer,
     jobs: &mut Jobs,
     stop: &Stop,
-) -> Result<(), BoardError> {
+) -> Result<Access, (Access, BoardError)> {
     let settings = &shared.settings;
+    let mut access = Access::Read;
     while jobs.len() < settings.max_jobs.max(1) && !stop.is_given() {
         let mut able = Vec::new();
-        for requires in shared.board.requirements().await? {
+        let requirements = shared.board.requirements();
+        for requires in requirements.await.map_err(|error| (Access::Read, error))? {
             match shared.capabilities.lacking(&requires).await {
                 None => able.push(requires),
                 Some(lacking) => tracing::debug!(lacking, "there are jobs that cannot run here"),
@@ -82,7 +85,9 @@ async fn claim_all(
         }
         let since = shared.clock.now();
         let claimed = shared.board.claim(&settings.id, &able, settings.lease_ttl);
-        let Some(claim) = claimed.await? else {
+        let claimed = claimed.await.map_err(|error| (Access::Write, error))?;
+        access = Access::Write;
+        let Some(claim) = claimed else {
             break;
         };
         let (id, lease) = (claim.job, shared.leases.hold(claim.job, since));
@@ -92,7 +97,7 @@ async fn claim_all(
             (id, ended)
         });
     }
-    Ok(())
+    Ok(access)
 }
 
 /// How many postings are looked at to tell whether the board is empty for this conductor.

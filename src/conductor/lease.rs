@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::outage::Outage;
+use super::outage::{Access, Outage};
 use crate::model::{ConductorId, Duration, Epoch, JobId, Timestamp};
 use crate::ports::{BoardError, Clock, JobBoard, Notice, Store, within};
 
@@ -20,7 +20,7 @@ pub(super) struct Leases {
     who: ConductorId,
     ttl: Duration,
     margin: Duration,
-    outage: Outage,
+    outage: Arc<Outage>,
     book: Mutex<Book>,
 }
 
@@ -92,6 +92,7 @@ impl Leases {
         who: ConductorId,
         ttl: Duration,
         margin: Duration,
+        outage: Arc<Outage>,
     ) -> Self {
         Self {
             board,
@@ -100,7 +101,7 @@ impl Leases {
             who,
             ttl,
             margin,
-            outage: Outage::new("job board"),
+            outage,
             book: Mutex::default(),
         }
     }
@@ -160,16 +161,16 @@ impl Leases {
         let renewed = within(self.clock.as_ref(), limit, asked).await;
         let confirmed: BTreeSet<JobId> = match renewed {
             Some(Ok(jobs)) => {
-                self.outage.answered();
+                self.outage.answered(Access::Write);
                 jobs.into_iter().collect()
             }
             Some(Err(error)) => {
-                self.outage.failed(&error);
+                self.outage.failed(Access::Write, &error);
                 BTreeSet::new()
             }
             None => {
-                self.outage
-                    .failed(&BoardError::Unavailable("it does not answer".into()));
+                let silent = BoardError::Unavailable("it does not answer".into());
+                self.outage.failed(Access::Write, &silent);
                 BTreeSet::new()
             }
         };

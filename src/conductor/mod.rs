@@ -67,7 +67,7 @@ struct Shared {
     slots: Arc<Semaphore>,
     /// Told when there may be something to claim.
     look: Notify,
-    board_outage: Outage,
+    board_outage: Arc<Outage>,
     store_outage: Outage,
 }
 
@@ -82,6 +82,7 @@ impl Conductor {
         clock: Arc<dyn Clock>,
         observer: Option<Arc<dyn Observer>>,
     ) -> Self {
+        let board_outage = Arc::new(Outage::new("job board"));
         let leases = Leases::new(
             Arc::clone(&board),
             Arc::clone(&store),
@@ -89,6 +90,7 @@ impl Conductor {
             settings.id.clone(),
             settings.lease_ttl,
             settings.margin,
+            Arc::clone(&board_outage),
         );
         let shared = Shared {
             capabilities: Capabilities::new(&settings, Arc::clone(&clock)),
@@ -96,7 +98,7 @@ impl Conductor {
             inbox: Inbox::default(),
             slots: Arc::new(Semaphore::new(settings.max_tasks.max(1))),
             look: Notify::new(),
-            board_outage: Outage::new("job board"),
+            board_outage,
             store_outage: Outage::new("store"),
             settings,
             store,

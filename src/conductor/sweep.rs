@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Shared;
+use super::outage::Access;
 use crate::model::{Duration, JobId, Timestamp};
 use crate::ports::Notice;
 
@@ -43,11 +44,11 @@ impl Sweep {
         let ready = match shared.store.ready(self.after, PAGE).await {
             Ok(ready) => ready,
             Err(error) => {
-                shared.store_outage.failed(&error);
+                shared.store_outage.failed(Access::Read, &error);
                 return None;
             }
         };
-        shared.store_outage.answered();
+        shared.store_outage.answered(Access::Read);
         if ready.len() < PAGE as usize {
             self.after = None;
         } else {
@@ -60,7 +61,7 @@ impl Sweep {
         let known: HashSet<JobId> = match shared.board.snapshot(KNOWN).await {
             Ok(postings) => postings.iter().map(|posting| posting.notice.job).collect(),
             Err(error) => {
-                shared.board_outage.failed(&error);
+                shared.board_outage.failed(Access::Read, &error);
                 return None;
             }
         };
@@ -72,12 +73,15 @@ impl Sweep {
                 requires: job.requires,
             };
             if let Err(error) = shared.board.post(&notice, None).await {
-                shared.board_outage.failed(&error);
+                shared.board_outage.failed(Access::Write, &error);
                 return None;
             }
             posted += 1;
         }
-        shared.board_outage.answered();
+        shared.board_outage.answered(match posted {
+            0 => Access::Read,
+            _ => Access::Write,
+        });
         Some(posted)
     }
 }
