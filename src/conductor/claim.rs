@@ -1,6 +1,6 @@
 //! Looking for jobs and claiming them, as long as there is room and nobody says stop.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -35,7 +35,9 @@ pub(super) async fn work(
             again = sweep.due();
         }
         match claim_all(shared, writer, &mut jobs, stop).await {
-            Ok(access) => shared.board_outage.answered(access),
+            Ok(next) => {
+                again = next.map_or(again, |next| again.min(next));
+            }
             Err((access, error)) => {
                 shared.board_outage.failed(access, &error);
                 again = again.min(shared.clock.now().plus(PAUSE));
@@ -62,33 +64,46 @@ pub(super) async fn work(
     fatal.map_or(Ok(()), Err)
 }
 
-/// Claims jobs until there is no more room or nothing that this machine can do; what of the board that took.
+/// How long after the end of a lease it is looked whether somebody has to take over.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Claims jobs until there is no more room or nothing that this machine can do. If there is room, the instant at which
+/// the next lease ends: unless it is renewed, there is something to take over then.
 async fn claim_all(
     shared: &Arc<Shared>,
     writer: &Writer,
     jobs: &mut Jobs,
     stop: &Stop,
-) -> Result<Access, (Access, BoardError)> {
+) -> Result<Option<Timestamp>, (Access, BoardError)> {
+    let unread = |error| (Access::Read, error);
+    let outage = &shared.board_outage;
     let settings = &shared.settings;
-    let mut access = Access::Read;
     while jobs.len() < settings.max_jobs.max(1) && !stop.is_given() {
         let mut able = Vec::new();
-        let requirements = shared.board.requirements();
-        for requires in requirements.await.map_err(|error| (Access::Read, error))? {
-            match shared.capabilities.lacking(&requires).await {
-                None => able.push(requires),
+        let mut lacks = BTreeMap::new();
+        let wanted = shared.board.requirements().await.map_err(unread)?;
+        outage.answered(Access::Read);
+        for requires in wanted {
+            let lacking = shared.capabilities.lacking(&requires).await;
+            match &lacking {
+                None => able.push(requires.clone()),
                 Some(lacking) => tracing::debug!(lacking, "there are jobs that cannot run here"),
             }
+            lacks.insert(requires, lacking);
         }
-        if able.is_empty() {
-            break;
-        }
+        shared.presence.looked(lacks);
         let since = shared.clock.now();
-        let claimed = shared.board.claim(&settings.id, &able, settings.lease_ttl);
-        let claimed = claimed.await.map_err(|error| (Access::Write, error))?;
-        access = Access::Write;
+        let claimed = if able.is_empty() {
+            None
+        } else {
+            let claimed = shared.board.claim(&settings.id, &able, settings.lease);
+            let claimed = claimed.await.map_err(|error| (Access::Write, error))?;
+            outage.answered(Access::Write);
+            claimed
+        };
         let Some(claim) = claimed else {
-            break;
+            let next = shared.board.next_expiry().await.map_err(unread)?;
+            return Ok(next.map(|left| since.plus(left).plus(TICK)));
         };
         let (id, lease) = (claim.job, shared.leases.hold(claim.job, since));
         let (shared, writer, stop) = (Arc::clone(shared), writer.clone(), stop.clone());
@@ -97,7 +112,7 @@ async fn claim_all(
             (id, ended)
         });
     }
-    Ok(access)
+    Ok(None)
 }
 
 /// How many postings are looked at to tell whether the board is empty for this conductor.
