@@ -14,8 +14,8 @@ mod source;
 mod yaml;
 
 pub use declaration::{
-    Body, CapabilityDeclaration, FlowDeclaration, KindDeclaration, Order, ProvidesDeclaration,
-    RetryDeclaration, RevertDeclaration, TaskDeclaration, TriesDeclaration,
+    Body, CapabilityDeclaration, FlowDeclaration, KindDeclaration, MatrixDeclaration, Order,
+    ProvidesDeclaration, RetryDeclaration, RevertDeclaration, TaskDeclaration, TriesDeclaration,
 };
 pub use node::{Key, Node, NodeValue, Style};
 pub use position::{LineIndex, Position};

@@ -282,7 +282,7 @@ impl Lower<'_> {
     }
 
     fn choices(&self, level: Level) -> String {
-        let hidden = |key: &&str| !matches!(*key, "name" | "matrix" | "with");
+        let hidden = |key: &&str| !matches!(*key, "name" | "with");
         let keys = level.keys().iter().copied().filter(hidden);
         if !level.has_kinds() {
             return list(keys, "and");
