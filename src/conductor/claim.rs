@@ -38,6 +38,15 @@ pub(super) async fn work(
             Ok(next) => {
                 again = next.map_or(again, |next| again.min(next));
             }
+            Err((_, BoardError::Lost)) => {
+                shared.board_outage.answered(Access::Read);
+                settled = false;
+                match sweep.rebuild(shared).await {
+                    Ok(true) => again = shared.clock.now(),
+                    Ok(false) => {}
+                    Err(error) => shared.board_outage.failed(Access::Write, &error),
+                }
+            }
             Err((access, error)) => {
                 shared.board_outage.failed(access, &error);
                 again = again.min(shared.clock.now().plus(PAUSE));

@@ -173,12 +173,13 @@ impl Leases {
     /// Renews once; `false` if something is in doubt.
     async fn renew(&self) -> bool {
         self.release_dropped().await;
-        if self.book().held.is_empty() {
+        let jobs: Vec<JobId> = self.book().held.keys().copied().collect();
+        if jobs.is_empty() {
             return true;
         }
         let started = self.clock.now();
         let limit = self.ttl / 3;
-        let asked = self.board.renew(&self.who, self.ttl);
+        let asked = self.board.renew(&self.who, &jobs, self.ttl);
         let renewed = within(self.clock.as_ref(), limit, asked).await;
         let confirmed: BTreeSet<JobId> = match renewed {
             Some(Ok(jobs)) => {
