@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::outage::Outage;
+use super::outage::{Access, Outage};
 use crate::model::{ConductorId, Duration, Epoch, JobId, Timestamp};
 use crate::ports::{BoardError, Clock, JobBoard, Notice, Store, within};
 
@@ -22,7 +22,7 @@ pub(super) struct Leases {
     who: ConductorId,
     ttl: Duration,
     margin: Duration,
-    outage: Outage,
+    outage: Arc<Outage>,
     book: Mutex<Book>,
     /// Told when a job was taken on or given up.
     changed: Notify,
@@ -97,6 +97,7 @@ impl Leases {
         who: ConductorId,
         ttl: Duration,
         margin: Duration,
+        outage: Arc<Outage>,
     ) -> Self {
         Self {
             board,
@@ -105,7 +106,7 @@ impl Leases {
             who,
             ttl,
             margin,
-            outage: Outage::new("job board"),
+            outage,
             book: Mutex::default(),
             changed: Notify::new(),
         }
@@ -216,16 +217,16 @@ impl Leases {
         let asked = self.board.renew(&self.who, jobs, self.ttl);
         match within(self.clock.as_ref(), self.limit(), asked).await {
             Some(Ok(held)) => {
-                self.outage.answered();
+                self.outage.answered(Access::Write);
                 Some(held)
             }
             Some(Err(error)) => {
-                self.outage.failed(&error);
+                self.outage.failed(Access::Write, &error);
                 None
             }
             None => {
-                self.outage
-                    .failed(&BoardError::Unavailable("it does not answer".into()));
+                let silent = BoardError::Unavailable("it does not answer".into());
+                self.outage.failed(Access::Write, &silent);
                 None
             }
         }
