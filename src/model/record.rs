@@ -220,6 +220,9 @@ pub struct AtomRow {
     pub history: Option<Box<RetryHistory>>,
 }
 
+/// There is one for every atom, and what a million of them take is felt. So what few have is boxed.
+const _: () = assert!(size_of::<AtomRow>() <= 88 && size_of::<Record>() <= 56);
+
 /// All that is known of the flow itself.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct FlowRow {
