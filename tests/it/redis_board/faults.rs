@@ -10,8 +10,8 @@ use jobrunner::model::FlowState;
 use jobrunner::ports::Store;
 use jobrunner::stores::sql::SqlStore;
 
-use super::cable::Cable;
 use crate::cli::Home;
+use crate::servers::proxy::{Proxy, Weather};
 use crate::servers::redis::{Redis, bound_to_us, start};
 
 /// How long anything may take, on a machine that does other things too.
@@ -253,16 +253,16 @@ async fn a_redis_that_is_frozen_beyond_the_lease_costs_time_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conductor_that_is_cut_off_from_redis_is_taken_over_from() {
     let redis = Redis::start(&[]);
-    let cable = Cable::to(redis.port()).await;
-    let through = format!("redis://127.0.0.1:{}/0", cable.port());
+    let proxy = Proxy::to(redis.port()).await;
+    let through = format!("redis://127.0.0.1:{}/0", proxy.port());
     let mut crew = Crew::new(6, &redis.url()).await;
     crew.conductor(&through);
     crew.until_lines(3).await;
-    cable.cut();
+    proxy.set(Weather::Silent);
     crew.conductor(&redis.url());
     crew.until_said(0, "the job board is away").await;
     tokio::time::sleep(TTL * 2).await;
-    cable.mend();
+    proxy.set(Weather::Fair);
     crew.until_done().await;
     crew.nothing_was_done_twice_at_once();
 }

@@ -1,6 +1,5 @@
 //! The board in Redis: what only it has to answer for.
 
-mod cable;
 mod faults;
 mod loss;
 mod servers;
