@@ -147,6 +147,16 @@ impl Server {
     /// It stays there and does nothing.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
+        // A thread that was running when the signal came may run on for a moment.
+        let daemon = self.daemon.as_ref().expect("it was started");
+        let threads = format!("/proc/{}/task", daemon.server.as_raw_nonzero());
+        let moves = |thread: std::io::Result<fs::DirEntry>| {
+            let stat = fs::read_to_string(thread.unwrap().path().join("stat"));
+            stat.is_ok_and(|stat| !stat.rsplit_once(") ").unwrap().1.starts_with('T'))
+        };
+        while fs::read_dir(&threads).unwrap().any(moves) {
+            std::thread::yield_now();
+        }
     }
 
     /// It goes on after having been frozen.

@@ -43,13 +43,13 @@ async fn a_commit_is_loaded_as_it_was_written(stores: Stores) {
         wake_at: Some(Timestamp(7)),
         started_at: Some(Timestamp(6)),
         since: Timestamp(5),
-        result: json!({"z": 1, "a": [null, 1.5, "ü\u{0}\u{1F600}"]}),
+        result: json!({"z": 1, "a": [null, 1.5, "ü\u{0}\u{1F600}"]}).into(),
         failure: Some(Box::new(failure.clone())),
         history: Some(Box::new(RetryHistory {
             tries: 1,
             last: vec![Try {
                 number: 1,
-                value: json!("eu-1"),
+                value: json!("eu-1").into(),
                 failure: Some(failure.clone()),
             }],
         })),
@@ -68,7 +68,7 @@ async fn a_commit_is_loaded_as_it_was_written(stores: Stores) {
         record(
             7,
             Change::Failed {
-                failure,
+                failure: Box::new(failure),
                 allowed: true,
             },
         ),
@@ -270,9 +270,16 @@ async fn a_dropped_commit_took_place_or_did_not(stores: Stores) {
             () = async { for _ in 0..patience { tokio::task::yield_now().await } } => {}
         }
         // The other handle is not held up, and all of the step is there or nothing.
-        let loaded = stores.b.load(job).await.unwrap().unwrap();
+        let (loaded, events) = loop {
+            let loaded = stores.b.load(job).await.unwrap().unwrap();
+            let events = stores.b.events(job, 0, 1000).await.unwrap();
+            // Had it arrived between the two, they would tell of different moments.
+            let later = stores.b.load(job).await.unwrap().unwrap();
+            if later.job.seq == loaded.job.seq {
+                break (loaded, events);
+            }
+        };
         let rows = i64::try_from(loaded.checkpoint.atoms.len()).unwrap();
-        let events = stores.b.events(job, 0, 1000).await.unwrap();
         assert_eq!(loaded.job.seq, rows);
         assert_eq!(i64::try_from(events.len()).unwrap(), rows);
         // It may still be on its way; the next one with the same number decides that.
@@ -348,12 +355,12 @@ async fn deep_and_odd_values_come_back(stores: Stores) {
         let mut step = step(job, &me, epoch, seq);
         step.records = vec![record(0, succeeded(value.clone()))];
         step.atoms = vec![atom(0, AtomState::Success)];
-        step.atoms[0].row.result = value.clone();
+        step.atoms[0].row.result = value.clone().into();
         step.atoms[0].row.history = Some(Box::new(RetryHistory {
             tries: 1,
             last: vec![Try {
                 number: 1,
-                value: value.clone(),
+                value: value.clone().into(),
                 failure: None,
             }],
         }));
