@@ -41,6 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "ports",
             "engine",
             "conductor",
+            "sql",
             "stores",
             "boards",
             "tasks",
