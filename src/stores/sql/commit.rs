@@ -136,10 +136,24 @@ fn portions(as_is: Structured, steps: &[&Commit], logs: &LogBatch) -> Result<Vec
     if args.longest() <= PORTION || steps.len() < 2 {
         return Ok(vec![args]);
     }
-    let (some, others) = steps.split_at(steps.len() / 2);
-    let mut all = portions(as_is, some, &LogBatch::default())?;
-    all.extend(portions(as_is, others, logs)?);
-    Ok(all)
+    let nothing = LogBatch::default();
+    let mut portions: Vec<Vec<&Commit>> = vec![Vec::new()];
+    let mut weight = 0;
+    for step in steps {
+        let alone = write_args(as_is, &[step], &nothing)?.longest();
+        if weight + alone > PORTION {
+            portions.push(Vec::new());
+            weight = 0;
+        }
+        weight += alone;
+        portions.last_mut().expect("there is always one").push(step);
+    }
+    let last = portions.len() - 1;
+    portions
+        .iter()
+        .enumerate()
+        .map(|(n, steps)| write_args(as_is, steps, if n == last { logs } else { &nothing }))
+        .collect()
 }
 
 fn still_asked(asked: &mut BTreeMap<String, bool>, rows: &[Row]) -> Result<(), SqlError> {
