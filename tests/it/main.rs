@@ -13,6 +13,7 @@ mod engine;
 mod http;
 mod kinds;
 mod layers;
+mod lsp;
 mod play;
 mod process;
 mod properties;
