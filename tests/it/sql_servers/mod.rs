@@ -7,7 +7,7 @@ mod cost;
 mod faults;
 mod refusals;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
@@ -58,6 +58,7 @@ impl Raw {
                  WHERE datname = current_database() AND wait_event_type = 'Lock'"
             }
         };
+        let until = Instant::now() + Duration::from_secs(60);
         loop {
             let found: i64 = match self {
                 Self::MariaDb(_) => {
@@ -74,7 +75,9 @@ impl Raw {
             if found > 0 {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            assert!(Instant::now() < until, "nobody waits");
+            // MariaDB does not look again before nobody has asked for a tenth of a second.
+            tokio::time::sleep(Duration::from_millis(150)).await;
         }
     }
 }
