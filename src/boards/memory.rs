@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use crate::model::{ConductorId, JobId, Priority, Timestamp};
-use crate::ports::{BoardError, Claim, Clock, JobBoard, Notice, Posting};
+use crate::ports::{BoardError, Claim, Clock, JobBoard, Notice, Posting, Registered, Registration};
 
 /// Postings in an ordered map behind one lock. Clones share the postings; each waits on its own, as a process would.
 pub struct MemoryBoard {
@@ -28,6 +28,8 @@ struct Postings {
     /// In the order in which they are claimed.
     queue: BTreeSet<Place>,
     last: u64,
+    /// With the instant at which each is forgotten.
+    conductors: BTreeMap<ConductorId, (Registered, Timestamp)>,
 }
 
 /// How many changes there were; whoever waits for the next one is told in the order in which they came.
@@ -237,6 +239,35 @@ impl JobBoard for MemoryBoard {
                     lease: posted.lease.clone(),
                 })
             })
+            .collect())
+    }
+
+    async fn register(&self, conductor: &Registration, keep: Duration) -> Result<(), BoardError> {
+        let now = self.clock.now();
+        let registered = Registered {
+            conductor: conductor.clone(),
+            seen_at: now,
+        };
+        let mut postings = self.postings();
+        postings.conductors.retain(|_, (_, until)| *until > now);
+        postings
+            .conductors
+            .insert(conductor.id.clone(), (registered, now.plus(keep)));
+        Ok(())
+    }
+
+    async fn unregister(&self, who: &ConductorId) -> Result<(), BoardError> {
+        self.postings().conductors.remove(who);
+        Ok(())
+    }
+
+    async fn conductors(&self) -> Result<Vec<Registered>, BoardError> {
+        let now = self.clock.now();
+        let postings = self.postings();
+        let there = postings.conductors.values();
+        Ok(there
+            .filter(|(_, until)| *until > now)
+            .map(|(registered, _)| registered.clone())
             .collect())
     }
 }

@@ -5,6 +5,7 @@
 mod backend;
 mod check;
 mod conduct;
+mod conductors;
 mod config;
 mod diagnostics;
 mod display;
@@ -76,6 +77,8 @@ enum Command {
     Post(post::Arguments),
     /// What is on the board, or how far one job is
     Show(show::Arguments),
+    /// The conductors: since when, last seen, how many jobs, what they can do
+    Conductors(conductors::Arguments),
     /// What the tasks of a job put out
     Logs(logs::Arguments),
     /// The graph of a flow or a job, as DOT for Graphviz
@@ -125,6 +128,7 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::Run(arguments) => run::run(&config, cli.global.verbose, arguments, given),
         Command::Post(arguments) => block_on(post::run(&config, arguments, given)),
         Command::Show(arguments) => block_on(show::run(&config, arguments)),
+        Command::Conductors(arguments) => block_on(conductors::run(&config, arguments)),
         Command::Logs(arguments) => block_on(logs::run(&config, arguments)),
         Command::Graph(arguments) => block_on(graph::run(&config, arguments)),
         Command::Check(arguments) => check::run(&config, &arguments),

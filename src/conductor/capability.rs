@@ -295,12 +295,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_is_free_until_somebody_listens() {
-        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = server.local_addr().unwrap().port();
-        let wanted = format!(r#"[{{"port_is_free":"{port}"}}]"#);
         let here = here();
-        assert!(here.lacking(&wanted).await.is_some());
-        drop(server);
-        assert_eq!(here.lacking(&wanted).await, None);
+        // Somebody else on this machine may take the port as soon as it is let go.
+        for _ in 0..20 {
+            let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = server.local_addr().unwrap().port();
+            let wanted = format!(r#"[{{"port_is_free":"{port}"}}]"#);
+            assert!(here.lacking(&wanted).await.is_some());
+            drop(server);
+            if here.lacking(&wanted).await.is_none() {
+                return;
+            }
+        }
+        panic!("no port was ever free");
     }
 }

@@ -1,6 +1,6 @@
 //! Looking for jobs and claiming them, as long as there is room and nobody says stop.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -71,12 +71,16 @@ async fn claim_all(
     let settings = &shared.settings;
     while jobs.len() < settings.max_jobs.max(1) && !stop.is_given() {
         let mut able = Vec::new();
+        let mut lacks = BTreeMap::new();
         for requires in shared.board.requirements().await? {
-            match shared.capabilities.lacking(&requires).await {
-                None => able.push(requires),
+            let lacking = shared.capabilities.lacking(&requires).await;
+            match &lacking {
+                None => able.push(requires.clone()),
                 Some(lacking) => tracing::debug!(lacking, "there are jobs that cannot run here"),
             }
+            lacks.insert(requires, lacking);
         }
+        shared.presence.looked(lacks);
         if able.is_empty() {
             break;
         }

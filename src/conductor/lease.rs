@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::outage::Outage;
@@ -22,6 +23,8 @@ pub(super) struct Leases {
     margin: Duration,
     outage: Outage,
     book: Mutex<Book>,
+    /// Told when a job was taken on or given up.
+    changed: Notify,
 }
 
 #[derive(Default)]
@@ -62,7 +65,7 @@ impl Lease {
     pub(super) async fn complete(self) -> Result<(), BoardError> {
         let leases = Arc::clone(&self.leases);
         leases.board.complete(&leases.who, self.job).await?;
-        leases.book().held.remove(&self.job);
+        leases.forget(self.job);
         Ok(())
     }
 
@@ -70,7 +73,7 @@ impl Lease {
     pub(super) async fn release(self) -> Result<(), BoardError> {
         let leases = Arc::clone(&self.leases);
         leases.board.release(&leases.who, self.job).await?;
-        leases.book().held.remove(&self.job);
+        leases.forget(self.job);
         Ok(())
     }
 }
@@ -80,6 +83,7 @@ impl Drop for Lease {
         let mut book = self.leases.book();
         if book.held.remove(&self.job).is_some() {
             book.to_release.insert(self.job);
+            self.leases.changed.notify_one();
         }
     }
 }
@@ -102,6 +106,7 @@ impl Leases {
             margin,
             outage: Outage::new("job board"),
             book: Mutex::default(),
+            changed: Notify::new(),
         }
     }
 
@@ -117,11 +122,27 @@ impl Leases {
         book.to_release.remove(&job);
         book.held.insert(job, held);
         drop(book);
+        self.changed.notify_one();
         Lease {
             leases: Arc::clone(self),
             job,
             lost,
         }
+    }
+
+    /// How many jobs are held.
+    pub(super) fn count(&self) -> usize {
+        self.book().held.len()
+    }
+
+    /// Returns when a job was taken on or given up since the last call.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn forget(&self, job: JobId) {
+        self.book().held.remove(&job);
+        self.changed.notify_one();
     }
 
     /// Renews for ever, each third of the lease; more often while it fails.

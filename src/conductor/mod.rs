@@ -10,6 +10,7 @@ mod job;
 mod lease;
 mod outage;
 mod posted;
+mod presence;
 mod settings;
 mod stalled;
 mod sweep;
@@ -30,6 +31,7 @@ use crate::ports::{Claim, Clock, JobBoard, Kinds, Store, StoreError, within};
 use inbox::Inbox;
 use lease::Leases;
 use outage::Outage;
+use presence::Presence;
 
 /// How long a conductor works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,7 @@ struct Shared {
     capabilities: Capabilities,
     leases: Arc<Leases>,
     inbox: Inbox,
+    presence: Presence,
     slots: Arc<Semaphore>,
     /// Told when there may be something to claim.
     look: Notify,
@@ -94,6 +97,7 @@ impl Conductor {
             capabilities: Capabilities::new(&settings, Arc::clone(&clock)),
             leases: Arc::new(leases),
             inbox: Inbox::default(),
+            presence: Presence::new(clock.now()),
             slots: Arc::new(Semaphore::new(settings.max_tasks.max(1))),
             look: Notify::new(),
             board_outage: Outage::new("job board"),
@@ -116,9 +120,14 @@ impl Conductor {
     /// # Errors
     /// The store's schema is newer than this program. A store or a board that is away is waited for.
     pub async fn run(&self, until: Until, stop: Stop) -> Result<(), ConductorError> {
-        let (writer, background) = self.start();
+        let (writer, mut background) = self.start();
+        let present = Arc::clone(&self.shared);
+        background.spawn(async move { presence::tell(&present).await });
         let done = claim::work(&self.shared, &writer, until, &stop).await;
         self.finish(writer, background).await;
+        let shared = &self.shared;
+        let leave = shared.board.unregister(&shared.settings.id);
+        let _ = within(shared.clock.as_ref(), shared.settings.margin, leave).await;
         done
     }
 

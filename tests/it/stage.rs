@@ -15,8 +15,8 @@ use jobrunner::model::{
 };
 use jobrunner::ports::{
     BoardError, Call, Claim, Clock, Commit, Committed, Created, EventRow, JobBoard, JobSummary,
-    Kinds, Loaded, LogBatch, LogChunk, LogFilter, Notice, Outcome, Posting, Request, Store,
-    StoreError, Stream, TaskKind,
+    Kinds, Loaded, LogBatch, LogChunk, LogFilter, Notice, Outcome, Posting, Registered,
+    Registration, Request, Store, StoreError, Stream, TaskKind,
 };
 use jobrunner::stores::MemoryStore;
 use petgraph::graph::DiGraph;
@@ -552,5 +552,17 @@ impl JobBoard for Flaky {
     async fn snapshot(&self, limit: usize) -> Result<Vec<Posting>, BoardError> {
         self.here()?;
         self.inner.snapshot(limit).await
+    }
+    async fn register(&self, conductor: &Registration, keep: Duration) -> Result<(), BoardError> {
+        self.here()?;
+        self.inner.register(conductor, keep).await
+    }
+    async fn unregister(&self, who: &ConductorId) -> Result<(), BoardError> {
+        self.here()?;
+        self.inner.unregister(who).await
+    }
+    async fn conductors(&self) -> Result<Vec<Registered>, BoardError> {
+        self.here()?;
+        self.inner.conductors().await
     }
 }
