@@ -89,6 +89,9 @@ async fn claim_all(
         let Some(claim) = claimed.await? else {
             break;
         };
+        if shared.leases.holds(claim.job, since) {
+            continue;
+        }
         let (id, lease) = (claim.job, shared.leases.hold(claim.job, since));
         let (shared, writer, stop) = (Arc::clone(shared), writer.clone(), stop.clone());
         jobs.spawn(async move {

@@ -1,15 +1,17 @@
 //! Leases: one renewal for all of a conductor's jobs, and what happens when it fails.
 //!
 //! A claimed job enters; a token that is cancelled when the job is lost leaves. A job counts as lost when the store
-//! says so, or when neither board nor store has confirmed it until shortly before its lease ends.
+//! says so, or when neither board nor store has confirmed it so shortly ago that nobody else can have begun with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::outage::Outage;
+use crate::engine::Term;
 use crate::model::{ConductorId, Duration, Epoch, JobId, Timestamp};
 use crate::ports::{BoardError, Clock, JobBoard, Notice, Store, within};
 
@@ -23,6 +25,8 @@ pub(super) struct Leases {
     margin: Duration,
     outage: Outage,
     book: Mutex<Book>,
+    /// Told when something is in doubt.
+    doubtful: Notify,
     /// Told when a job was taken on or given up.
     changed: Notify,
 }
@@ -35,20 +39,49 @@ struct Book {
 }
 
 struct Held {
+    /// Until when the board has leased it, at least.
     until: Timestamp,
+    /// The last renewal did not confirm it.
+    doubtful: bool,
+    /// When the store was last asked of those times that it said that the claim stands.
+    stood_at: Option<Timestamp>,
+    /// Until its deadline.
+    term: Term,
     lost: CancellationToken,
     /// How it is owned in the store, and what is posted if the board has forgotten it.
     owned: Option<(Epoch, Notice)>,
+}
+
+impl Held {
+    /// When it counts as lost if nothing confirms it before. Whoever claims it next does so once the lease has ended,
+    /// and, if it has ended already, after the store last said that the claim stands; and then waits for the margin,
+    /// half of which is left for the tasks to end.
+    fn deadline(&self, margin: Duration) -> Timestamp {
+        let by_board = Timestamp(self.until.0 - millis(margin));
+        let by_store = self.stood_at.map(|at| at.plus(margin / 2));
+        by_store.map_or(by_board, |by_store| by_store.max(by_board))
+    }
+
+    /// Something has confirmed it.
+    fn confirm(&mut self, margin: Duration) {
+        self.term.extend(self.deadline(margin));
+    }
 }
 
 /// A job that is held. Dropped without having been given up, it is released as soon as the board answers.
 pub(super) struct Lease {
     leases: Arc<Leases>,
     job: JobId,
+    term: Term,
     lost: CancellationToken,
 }
 
 impl Lease {
+    /// Until when it lasts if nothing confirms it.
+    pub(super) fn term(&self) -> &Term {
+        &self.term
+    }
+
     /// Cancelled when the job is lost.
     pub(super) fn lost(&self) -> &CancellationToken {
         &self.lost
@@ -106,6 +139,7 @@ impl Leases {
             margin,
             outage: Outage::new("job board"),
             book: Mutex::default(),
+            doubtful: Notify::new(),
             changed: Notify::new(),
         }
     }
@@ -113,8 +147,13 @@ impl Leases {
     /// Holds a job that was claimed at `since` or later.
     pub(super) fn hold(self: &Arc<Self>, job: JobId, since: Timestamp) -> Lease {
         let lost = CancellationToken::new();
+        let until = since.plus(self.ttl);
+        let term = Term::new(Timestamp(until.0 - millis(self.margin)));
         let held = Held {
-            until: since.plus(self.ttl),
+            until,
+            doubtful: false,
+            stood_at: None,
+            term: term.clone(),
             lost: lost.clone(),
             owned: None,
         };
@@ -126,8 +165,22 @@ impl Leases {
         Lease {
             leases: Arc::clone(self),
             job,
+            term,
             lost,
         }
+    }
+
+    /// Whether a job that was claimed at `since` or later is held already: its lease had run out before it could be
+    /// renewed, and nobody else has claimed it.
+    pub(super) fn holds(&self, job: JobId, since: Timestamp) -> bool {
+        let mut book = self.book();
+        let Some(held) = book.held.get_mut(&job) else {
+            return false;
+        };
+        held.until = since.plus(self.ttl);
+        held.doubtful = false;
+        held.confirm(self.margin);
+        true
     }
 
     /// How many jobs are held.
@@ -145,8 +198,13 @@ impl Leases {
         self.changed.notify_one();
     }
 
-    /// Renews for ever, each third of the lease; more often while it fails.
+    /// Keeps the leases, and finds out in time which of them cannot be kept. Does so for ever.
     pub(super) async fn keep(&self) {
+        tokio::join!(self.renew_for_ever(), self.doubt());
+    }
+
+    /// Renews each third of the lease; more often while it fails.
+    async fn renew_for_ever(&self) {
         let usual = self.ttl / 3;
         let hurried = (self.ttl / 15).min(Duration::from_secs(1));
         let mut pause = usual;
@@ -171,84 +229,112 @@ impl Leases {
 
     /// Renews once; `false` if something is in doubt.
     async fn renew(&self) -> bool {
-        self.release_dropped().await;
+        let (clock, limit) = (self.clock.as_ref(), self.ttl / 3);
+        let _ = within(clock, limit, self.release_dropped()).await;
         if self.book().held.is_empty() {
             return true;
         }
-        let started = self.clock.now();
-        let limit = self.ttl / 3;
-        let asked = self.board.renew(&self.who, self.ttl);
-        let renewed = within(self.clock.as_ref(), limit, asked).await;
-        let confirmed: BTreeSet<JobId> = match renewed {
-            Some(Ok(jobs)) => {
+        let started = clock.now();
+        let renewed = within(clock, limit, self.board.renew(&self.who, self.ttl)).await;
+        let renewed =
+            renewed.unwrap_or_else(|| Err(BoardError::Unavailable("it does not answer".into())));
+        let confirmed: Option<BTreeSet<JobId>> = match renewed {
+            Ok(jobs) => {
                 self.outage.answered();
-                jobs.into_iter().collect()
+                Some(jobs.into_iter().collect())
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 self.outage.failed(&error);
-                BTreeSet::new()
-            }
-            None => {
-                self.outage
-                    .failed(&BoardError::Unavailable("it does not answer".into()));
-                BTreeSet::new()
+                None
             }
         };
-        let mut doubtful = Vec::new();
+        let mut forgotten = Vec::new();
+        let mut doubtful = false;
         for (job, held) in &mut self.book().held {
-            if confirmed.contains(job) {
+            if confirmed.as_ref().is_some_and(|jobs| jobs.contains(job)) {
                 held.until = started.plus(self.ttl);
-            } else {
-                doubtful.push(*job);
+                held.doubtful = false;
+                held.confirm(self.margin);
+                continue;
+            }
+            held.doubtful = true;
+            doubtful = true;
+            // The board may have forgotten it. If somebody else has claimed it there, posting it changes nothing.
+            if confirmed.is_some()
+                && held.stood_at.is_some()
+                && let Some((_, notice)) = &held.owned
+            {
+                forgotten.push(notice.clone());
             }
         }
-        for job in &doubtful {
-            self.ask_store(*job, started).await;
+        if doubtful {
+            self.doubtful.notify_one();
         }
-        doubtful.is_empty()
+        for notice in forgotten {
+            let post = self.board.post(&notice, Some((&self.who, self.ttl)));
+            let _ = within(clock, limit, post).await;
+        }
+        !doubtful
+    }
+
+    /// Asks the store about what the board does not confirm, as long as it does not, and ends what is lost.
+    async fn doubt(&self) {
+        loop {
+            let doubtful = self.doubts();
+            let Some(first) = doubtful.values().min() else {
+                self.doubtful.notified().await;
+                continue;
+            };
+            // All at once, and until the first deadline: that one answer does not come must not keep the others.
+            let limit = first.since(self.clock.now()).min(self.ttl / 3);
+            join_all(doubtful.keys().map(|job| self.ask_store(*job, limit))).await;
+            let now = self.clock.now();
+            let left = self.doubts().into_values().map(|at| at.since(now)).min();
+            let pause = left.map_or(self.margin, |left| left / 2);
+            let next = now.plus(pause.min(self.margin / 4));
+            self.clock.sleep_until(next).await;
+        }
+    }
+
+    /// The jobs in doubt, and when each counts as lost if nothing confirms it before.
+    fn doubts(&self) -> BTreeMap<JobId, Timestamp> {
+        let book = self.book();
+        let held = book.held.iter();
+        held.filter(|(_, held)| held.doubtful && !held.lost.is_cancelled())
+            .map(|(job, held)| (*job, held.deadline(self.margin)))
+            .collect()
     }
 
     /// The board does not confirm a job: the store decides, or its silence does.
-    async fn ask_store(&self, job: JobId, started: Timestamp) {
-        let Some((owned, until)) = self.held(job) else {
-            return;
-        };
-        let stands = match &owned {
+    async fn ask_store(&self, job: JobId, limit: Duration) {
+        let started = self.clock.now();
+        let owned = self
+            .book()
+            .held
+            .get(&job)
+            .and_then(|held| held.owned.clone());
+        let stands = match owned {
             // Not owned yet: whether it will be is being asked by whoever claimed it.
             None => None,
             Some((epoch, _)) => {
-                let asked = self.store.owns(job, &self.who, *epoch);
-                match within(self.clock.as_ref(), self.ttl / 3, asked).await {
-                    Some(Ok(stands)) => Some(stands),
-                    Some(Err(_)) | None => None,
-                }
+                let asked = self.store.owns(job, &self.who, epoch);
+                let answer = within(self.clock.as_ref(), limit, asked).await;
+                answer.and_then(Result::ok)
             }
         };
-        let lost = match stands {
-            Some(stands) => !stands,
-            None => self.clock.now() >= Timestamp(until.0 - millis(self.margin)),
-        };
-        if lost {
-            tracing::warn!(%job, "the job is no longer held; ending its tasks");
-            if let Some(held) = self.book().held.get(&job) {
-                held.lost.cancel();
-            }
+        let mut book = self.book();
+        let Some(held) = book.held.get_mut(&job) else {
             return;
+        };
+        if stands == Some(true) {
+            held.stood_at = Some(started);
+            held.confirm(self.margin);
         }
-        if let (Some(true), Some((_, notice))) = (stands, owned) {
-            if let Some(held) = self.book().held.get_mut(&job) {
-                held.until = started.plus(self.ttl);
-            }
-            // The board may have forgotten it. If somebody else has claimed it there, this changes nothing.
-            let post = self.board.post(&notice, Some((&self.who, self.ttl)));
-            let _ = within(self.clock.as_ref(), self.ttl / 3, post).await;
+        let overdue = held.doubtful && self.clock.now() >= held.deadline(self.margin);
+        if stands == Some(false) || overdue {
+            tracing::warn!(%job, "the job is no longer held; ending its tasks");
+            held.lost.cancel();
         }
-    }
-
-    fn held(&self, job: JobId) -> Option<(Option<(Epoch, Notice)>, Timestamp)> {
-        let book = self.book();
-        let held = book.held.get(&job)?;
-        Some((held.owned.clone(), held.until))
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {

@@ -8,7 +8,8 @@ use jobrunner::boards::MemoryBoard;
 use jobrunner::model::{ConductorId, Epoch, JobId, NewJob, Record, Timestamp};
 use jobrunner::ports::{
     BoardError, Claim, Commit, Committed, Created, EventRow, JobBoard, JobSummary, Loaded,
-    LogBatch, LogChunk, LogFilter, Notice, Posting, Request, Store, StoreError,
+    LogBatch, LogChunk, LogFilter, Notice, Posting, Registered, Registration, Request, Store,
+    StoreError,
 };
 
 use super::network::{Line, State};
@@ -314,6 +315,23 @@ impl JobBoard for RemoteBoard {
 
     async fn snapshot(&self, limit: usize) -> Result<Vec<Posting>, BoardError> {
         self.call("snapshot", move |board| now(board.snapshot(limit)))
+            .await
+    }
+
+    async fn register(&self, who: &Registration, keep: Duration) -> Result<(), BoardError> {
+        let who = who.clone();
+        self.call("register", move |board| now(board.register(&who, keep)))
+            .await
+    }
+
+    async fn unregister(&self, who: &ConductorId) -> Result<(), BoardError> {
+        let who = who.clone();
+        self.call("unregister", move |board| now(board.unregister(&who)))
+            .await
+    }
+
+    async fn conductors(&self) -> Result<Vec<Registered>, BoardError> {
+        self.call("conductors", |board| now(board.conductors()))
             .await
     }
 }

@@ -24,7 +24,6 @@ pub enum Fault {
     BothLines,
     StoreAway,
     BoardAway,
-    BoardLost,
     Whim,
 }
 
@@ -212,10 +211,6 @@ impl Storm {
                     .iter()
                     .for_each(|machine| machine.board.set(down));
                 self.later(2 * lease, Mend::AllBoards);
-            }
-            (Fault::BoardLost, _) => {
-                world.tell(|| "the board loses everything".to_owned());
-                world.board.clear();
             }
             (Fault::Whim, _) => {
                 let jobs = people::states(&world);
