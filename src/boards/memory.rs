@@ -163,6 +163,20 @@ impl JobBoard for MemoryBoard {
         Ok(None)
     }
 
+    async fn next_expiry(&self) -> Result<Option<Duration>, BoardError> {
+        let now = self.clock.now();
+        let postings = self.postings();
+        let leases = postings
+            .jobs
+            .values()
+            .filter_map(|posted| posted.lease.as_ref());
+        let first = leases
+            .map(|(_, until)| *until)
+            .filter(|until| *until > now)
+            .min();
+        Ok(first.map(|until| until.since(now)))
+    }
+
     async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError> {
         let until = self.clock.now().plus(ttl);
         let mut held = Vec::new();

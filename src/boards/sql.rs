@@ -165,6 +165,10 @@ const CLAIM: &str = concat!(
      COMMIT"
 );
 
+/// `$1` now. When the next lease runs out.
+const NEXT_EXPIRY: &str = "
+    SELECT until FROM postings WHERE leased = 1 AND until > $1 ORDER BY until LIMIT 1";
+
 /// `$1` who, `$2` until.
 const RENEW: &str = "
     UPDATE postings SET leased = 1, until = $2 WHERE holder = $1 RETURNING job";
@@ -258,6 +262,16 @@ impl JobBoard for SqlBoard {
             job: job_id(&row.text(0)?)?,
             expired: row.int(1)? != 0,
         }))
+    }
+
+    async fn next_expiry(&self) -> Result<Option<Duration>, BoardError> {
+        let now = self.clock.now();
+        let rows = self
+            .database
+            .read(NEXT_EXPIRY, Args::new().int(now.0))
+            .await?;
+        let until = rows.first().map(|row| row.int(0)).transpose()?;
+        Ok(until.map(|until| Timestamp(until).since(now)))
     }
 
     async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError> {
@@ -375,6 +389,7 @@ mod tests {
             REQUIREMENTS,
             CLAIMABLE,
             CLAIM,
+            NEXT_EXPIRY,
             RENEW,
             RELEASE,
             COMPLETE,

@@ -7,10 +7,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::backend::Backend;
-use super::check::Format;
 use super::config::Config;
 use super::line::{BOLD, DIM, GREEN, Line, MAGENTA, PLAIN, RED, columns};
 use super::report::{Exit, Result};
+use super::show::Format;
 use super::words::age;
 use super::{job, report, show};
 use crate::model::{FlowState, Intent, Timestamp, Value};

@@ -9,10 +9,10 @@ mod verdict;
 use clap::Args;
 use serde_json::json;
 
-use super::check::Format;
 use super::inputs::Inputs;
 use super::line::Line;
 use super::report::{Error, Exit, Result};
+use super::show::Format;
 use super::{Given, post, report, screen, words};
 use crate::compile::Plan;
 use crate::model::{AtomId, Timestamp};

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::backend::Backend;
-use super::check::Format;
 use super::config::Config;
 use super::line::{BOLD, DIM, Line, MAGENTA, PLAIN, RED, columns};
 use super::narration::{blame, narrate};
@@ -23,6 +22,16 @@ use super::{conductors, job, report};
 use crate::model::{Checkpoint, ConductorId, Intent, JobId, Timestamp, Value};
 use crate::ports::{Clock, EventRow, JobRow, JobSummary, Loaded, SystemClock};
 use anstyle::Style;
+
+/// For whom it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
 
 /// What `show` takes.
 #[derive(Debug, Args)]

@@ -341,13 +341,15 @@ impl<'a> Binder<'_, 'a> {
                 if revert {
                     let what = "a revert is tried again as it is: `for_each` has no meaning for it";
                     found.wrong(
-                        Problem::error("for-each-in-revert", node.span, what).help("write `times`"),
+                        Problem::error("for-each-in-revert", node.span, what)
+                            .help("write `times`, such as `retry: { times: 3, delay: 1s }`"),
                     );
                 }
                 for_each(node, &mut found).map(RetryTries::ForEach)
             }
         };
-        if let (true, Some(variable)) = (revert, variable) {
+        let times = matches!(retry.tries, TriesDeclaration::Times(_));
+        if let (true, true, Some(variable)) = (revert, times, variable) {
             let what = format!("`{}` cannot be used in a revert", variable.value);
             found.wrong(Problem::error("as-unused", variable.span, what).help("leave `as` out"));
         }
@@ -447,8 +449,9 @@ fn provides(
         let problem = Problem::error("json-not-read", one.span, what)
             .related(key, "this gives its output as text")
             .help(format!(
-                "write the call as a mapping with `json: true` in it, under `{}`",
-                kind.name
+                "write `{}: {{ {}: …, json: true }}`",
+                kind.name,
+                kind.shorthand.unwrap_or("…")
             ));
         found.wrong(problem);
     }

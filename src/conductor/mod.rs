@@ -90,7 +90,7 @@ impl Conductor {
             Arc::clone(&store),
             Arc::clone(&clock),
             settings.id.clone(),
-            settings.lease_ttl,
+            settings.lease,
             settings.margin,
         );
         let shared = Shared {
@@ -150,7 +150,7 @@ impl Conductor {
     /// Starts what works beside the jobs: the writer, the leases and the inbox.
     fn start(&self) -> (Writer, JoinSet<()>) {
         let shared = &self.shared;
-        let patience = shared.settings.lease_ttl;
+        let patience = shared.settings.lease;
         let patience = patience.saturating_sub(shared.settings.margin);
         let (writer, writing) = Writer::new(
             Arc::clone(&shared.store),

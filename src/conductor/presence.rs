@@ -70,7 +70,7 @@ impl Presence {
             jobs,
             max_jobs: settings.max_jobs,
             max_tasks: settings.max_tasks,
-            lease_ttl_ms: u64::try_from(settings.lease_ttl.as_millis()).unwrap_or(u64::MAX),
+            lease_ttl_ms: u64::try_from(settings.lease_ttl().as_millis()).unwrap_or(u64::MAX),
             labels: settings.labels.iter().cloned().collect(),
             capabilities: settings.capabilities.keys().cloned().collect(),
             lacks: self.lacks().clone(),
@@ -80,7 +80,7 @@ impl Presence {
 
 /// Tells for ever.
 pub(super) async fn tell(shared: &Shared) {
-    let period = PERIOD.min(shared.settings.lease_ttl / 3);
+    let period = PERIOD.min(shared.settings.lease / 3);
     let mut told: Option<(Registration, Timestamp)> = None;
     loop {
         let now = shared.clock.now();

@@ -106,6 +106,9 @@ pub trait JobBoard: Send + Sync {
         ttl: Duration,
     ) -> Result<Option<Claim>, BoardError>;
 
+    /// How long it is until the next lease runs out, by the board's clock; none if no lease is left that has not.
+    async fn next_expiry(&self) -> Result<Option<Duration>, BoardError>;
+
     /// Extends all leases of `who` by `ttl` from now, in one round trip; the jobs that it still holds.
     /// A lease that somebody else has taken is not extended.
     async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError>;

@@ -529,6 +529,10 @@ impl JobBoard for Flaky {
         self.here()?;
         self.inner.claim(who, able, ttl).await
     }
+    async fn next_expiry(&self) -> Result<Option<Duration>, BoardError> {
+        self.here()?;
+        self.inner.next_expiry().await
+    }
     async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError> {
         self.here()?;
         self.inner.renew(who, ttl).await

@@ -2,10 +2,12 @@
 
 mod bad_input;
 mod conductors;
+mod explain;
 mod help;
 mod home;
 mod jobs;
 mod rehearse;
 mod running;
+mod sarif;
 
 pub use home::Home;

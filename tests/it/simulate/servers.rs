@@ -278,6 +278,11 @@ impl JobBoard for RemoteBoard {
         .await
     }
 
+    async fn next_expiry(&self) -> Result<Option<Duration>, BoardError> {
+        self.call("next expiry", |board| now(board.next_expiry()))
+            .await
+    }
+
     async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError> {
         let who = who.clone();
         self.call("renew", move |board| now(board.renew(&who, ttl)))
