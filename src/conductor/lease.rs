@@ -291,7 +291,9 @@ impl Leases {
             let now = self.clock.now();
             let left = self.doubts().into_values().map(|at| at.since(now)).min();
             let pause = left.map_or(self.margin, |left| left / 2);
-            let next = now.plus(pause.min(self.margin / 4));
+            // A millisecond at least: that is how finely instants are told apart.
+            let pause = pause.min(self.margin / 4).max(Duration::from_millis(1));
+            let next = now.plus(pause);
             self.clock.sleep_until(next).await;
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -13,7 +14,13 @@ use tokio::sync::Notify;
 
 /// Milliseconds of a whole run; whoever waits is woken in the order of the instants, then of the calls.
 #[derive(Default)]
-pub struct Time(Mutex<Timers>);
+pub struct Time {
+    timers: Mutex<Timers>,
+    turns: AtomicU64,
+}
+
+/// How often anything may be waited for in one run.
+const TURNS: u64 = 3_000_000;
 
 #[derive(Default)]
 struct Timers {
@@ -31,11 +38,14 @@ impl Time {
             now: Self::BEGIN,
             ..Timers::default()
         };
-        Arc::new(Self(Mutex::new(timers)))
+        Arc::new(Self {
+            timers: Mutex::new(timers),
+            turns: AtomicU64::new(0),
+        })
     }
 
     pub fn now(&self) -> Timestamp {
-        Timestamp(self.0.lock().unwrap().now)
+        Timestamp(self.timers.lock().unwrap().now)
     }
 
     /// Milliseconds since the run began.
@@ -45,8 +55,12 @@ impl Time {
 
     /// Goes to the next instant that anybody waits for: to be called when nothing else can happen.
     pub fn advance(&self) {
+        assert!(
+            self.turns.fetch_add(1, Ordering::Relaxed) < TURNS,
+            "E10: it goes on for ever"
+        );
         let next = {
-            let mut timers = self.0.lock().unwrap();
+            let mut timers = self.timers.lock().unwrap();
             let next = timers.waiting.pop_first();
             if let Some(((at, _), _)) = &next {
                 timers.now = timers.now.max(*at);
@@ -83,7 +97,7 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let time = Arc::clone(&self.time);
-        let mut timers = time.0.lock().unwrap();
+        let mut timers = time.timers.lock().unwrap();
         if timers.now >= self.instant {
             return Poll::Ready(());
         }
@@ -100,7 +114,7 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(place) = self.place {
-            self.time.0.lock().unwrap().waiting.remove(&place);
+            self.time.timers.lock().unwrap().waiting.remove(&place);
         }
     }
 }
