@@ -29,7 +29,7 @@ pub(crate) fn of(plan: &Plan) -> Digest {
             )
         })
         .collect();
-    let parts: [&dyn Part; 12] = [
+    let parts: [&dyn Part; 13] = [
         &VERSION,
         &plan.name,
         &plan.atoms,
@@ -38,6 +38,7 @@ pub(crate) fn of(plan: &Plan) -> Digest {
         &plan.store,
         &plan.inputs,
         &plan.secrets,
+        &plan.lists,
         &plan.provides,
         &plan.timeout,
         &plan.capabilities,

@@ -239,7 +239,7 @@ impl Attempt {
 
     /// How the execute side failed that this reverts.
     fn own_failure(&self, name: &str) -> Option<&Failure> {
-        let failure = self.command.undo.as_ref()?.failure.as_ref();
+        let failure = self.command.undo.as_ref()?.failure.as_deref();
         failure.filter(|failure| failure.task == name)
     }
 

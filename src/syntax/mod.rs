@@ -5,6 +5,7 @@
 
 pub mod code;
 mod declaration;
+mod keys;
 mod lower;
 mod node;
 mod position;
@@ -14,9 +15,11 @@ mod source;
 mod yaml;
 
 pub use declaration::{
-    Body, CapabilityDeclaration, FlowDeclaration, KindDeclaration, Order, ProvidesDeclaration,
-    RetryDeclaration, RevertDeclaration, TaskDeclaration, TriesDeclaration,
+    Body, CapabilityDeclaration, FlowDeclaration, KindDeclaration, MatrixDeclaration, Order,
+    ProvidesDeclaration, RetryDeclaration, RevertDeclaration, TaskDeclaration, TriesDeclaration,
 };
+pub use keys::{KeyInfo, Level, Takes};
+pub use lower::RESERVED as RESERVED_NAMES;
 pub use node::{Key, Node, NodeValue, Style};
 pub use position::{LineIndex, Position};
 pub use problem::{MAX_PROBLEMS, Problem, Problems, Severity, arrange, did_you_mean, shown};

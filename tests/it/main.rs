@@ -18,6 +18,7 @@ mod process;
 mod properties;
 mod random;
 mod rehearsal;
+mod schema;
 mod simulate;
 mod sqlite;
 mod stage;

@@ -7,6 +7,7 @@
 mod body;
 mod flow;
 mod keys;
+mod matrix;
 mod name;
 mod read;
 mod retry;
@@ -14,6 +15,8 @@ mod revert;
 mod store;
 mod task;
 mod value;
+
+pub use name::RESERVED;
 
 use super::problem::Problems;
 use super::{FlowDeclaration, Node, NodeValue, Problem};
