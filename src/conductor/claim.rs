@@ -38,6 +38,15 @@ pub(super) async fn work(
                 shared.board_outage.answered();
                 again = next.map_or(again, |next| again.min(next));
             }
+            Err(BoardError::Lost) => {
+                shared.board_outage.answered();
+                settled = false;
+                match sweep.rebuild(shared).await {
+                    Ok(true) => again = shared.clock.now(),
+                    Ok(false) => {}
+                    Err(error) => shared.board_outage.failed(&error),
+                }
+            }
             Err(error) => {
                 shared.board_outage.failed(&error);
                 again = again.min(shared.clock.now().plus(PAUSE));

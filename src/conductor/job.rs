@@ -253,7 +253,9 @@ async fn post_again(shared: &Shared, id: JobId, ended: &Ended) {
     }
     let before = JobId(uuid::Uuid::from_u128(id.0.as_u128().saturating_sub(1)));
     if let Ok(ready) = shared.store.ready(Some(before), 1).await
-        && let Some(job) = ready.first().filter(|job| job.id == id)
+        && let Some(job) = ready.first()
+        && job.id == id
+        && job.owner.is_none()
     {
         let notice = Notice {
             job: id,

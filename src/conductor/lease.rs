@@ -231,11 +231,13 @@ impl Leases {
     async fn renew(&self) -> bool {
         let (clock, limit) = (self.clock.as_ref(), self.ttl / 3);
         let _ = within(clock, limit, self.release_dropped()).await;
-        if self.book().held.is_empty() {
+        let jobs: Vec<JobId> = self.book().held.keys().copied().collect();
+        if jobs.is_empty() {
             return true;
         }
         let started = clock.now();
-        let renewed = within(clock, limit, self.board.renew(&self.who, self.ttl)).await;
+        let asked = self.board.renew(&self.who, &jobs, self.ttl);
+        let renewed = within(clock, limit, asked).await;
         let renewed =
             renewed.unwrap_or_else(|| Err(BoardError::Unavailable("it does not answer".into())));
         let confirmed: Option<BTreeSet<JobId>> = match renewed {
@@ -255,6 +257,10 @@ impl Leases {
                 held.until = started.plus(self.ttl);
                 held.doubtful = false;
                 held.confirm(self.margin);
+                continue;
+            }
+            if !jobs.contains(job) {
+                // Claimed while the answer was on its way.
                 continue;
             }
             held.doubtful = true;

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use jobrunner::compile::{AtomKind, Plan};
 use jobrunner::model::{
     AtomId, AtomRow, AtomState, Change, Checkpoint, FlowRow, FlowState, IfInterrupted, Intention,
-    Record, Subject,
+    Record, Subject, Timestamp, Value,
 };
-use jobrunner::scheduler::{evolve, evolve_flow};
+use jobrunner::scheduler::{Scheduler, evolve, evolve_flow};
+
+use crate::play::try_plan;
 
 /// The fold of a history, kept apart from the scheduler's own and from the store's.
 pub struct History {
@@ -175,4 +177,54 @@ impl History {
             other => panic!("E10: the flow rests as {other}"),
         }
     }
+}
+
+fn history_of(text: &str) -> History {
+    History::new(&try_plan(text, &[]).expect("it compiles"))
+}
+
+#[test]
+fn a_transition_that_is_not_legal_leaves_the_row_as_it_is() {
+    let started = Change::Started { until: None };
+    let succeeded = Change::Succeeded {
+        result: Value::Null,
+    };
+    let mut row = AtomRow::default();
+    for change in [
+        &succeeded,
+        &Change::Reverting,
+        &Change::Reverted { by: None },
+        &Change::Reset,
+    ] {
+        evolve(&mut row, change, Timestamp(1)).expect_err("a task that has not started");
+        assert_eq!(row, AtomRow::default());
+    }
+    evolve(&mut row, &started, Timestamp(1)).expect("a task starts");
+    evolve(&mut row, &succeeded, Timestamp(2)).expect("a task succeeds");
+    let before = row.clone();
+    for change in [&started, &succeeded, &Change::Ignored, &Change::Reset] {
+        evolve(&mut row, change, Timestamp(3)).expect_err("a task that has succeeded");
+        assert_eq!(row, before);
+    }
+}
+
+#[test]
+fn a_checkpoint_in_which_a_task_ran_before_its_time_is_refused() {
+    let history = history_of("flow: f\ntasks:\n  - a: { probe: {} }\n  - b: { probe: {} }\n");
+    let b = history
+        .plan
+        .atoms
+        .iter()
+        .position(|atom| atom.name == "b")
+        .expect("b");
+    let mut checkpoint = history.checkpoint();
+    checkpoint.flow.state = FlowState::Running;
+    let row = AtomRow {
+        state: AtomState::Running,
+        attempt: 1,
+        ..AtomRow::default()
+    };
+    checkpoint.atoms.push((AtomId(b as u32), row));
+    let refused = Scheduler::new(history.plan.clone(), checkpoint, 1).expect_err("a did not run");
+    assert!(refused.to_string().contains("`a`"), "{refused}");
 }

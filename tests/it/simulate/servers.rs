@@ -283,9 +283,14 @@ impl JobBoard for RemoteBoard {
             .await
     }
 
-    async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError> {
-        let who = who.clone();
-        self.call("renew", move |board| now(board.renew(&who, ttl)))
+    async fn renew(
+        &self,
+        who: &ConductorId,
+        jobs: &[JobId],
+        ttl: Duration,
+    ) -> Result<Vec<JobId>, BoardError> {
+        let (who, jobs) = (who.clone(), jobs.to_vec());
+        self.call("renew", move |board| now(board.renew(&who, &jobs, ttl)))
             .await
     }
 
