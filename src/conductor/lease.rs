@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::outage::Outage;
+use super::outage::{Access, Outage};
 use crate::engine::Term;
 use crate::model::{ConductorId, Duration, Epoch, JobId, Timestamp};
 use crate::ports::{BoardError, Clock, JobBoard, Notice, Store, within};
@@ -23,7 +23,7 @@ pub(super) struct Leases {
     who: ConductorId,
     ttl: Duration,
     margin: Duration,
-    outage: Outage,
+    outage: Arc<Outage>,
     book: Mutex<Book>,
     /// Told when something is in doubt.
     doubtful: Notify,
@@ -129,6 +129,7 @@ impl Leases {
         who: ConductorId,
         ttl: Duration,
         margin: Duration,
+        outage: Arc<Outage>,
     ) -> Self {
         Self {
             board,
@@ -137,7 +138,7 @@ impl Leases {
             who,
             ttl,
             margin,
-            outage: Outage::new("job board"),
+            outage,
             book: Mutex::default(),
             doubtful: Notify::new(),
             changed: Notify::new(),
@@ -242,11 +243,11 @@ impl Leases {
             renewed.unwrap_or_else(|| Err(BoardError::Unavailable("it does not answer".into())));
         let confirmed: Option<BTreeSet<JobId>> = match renewed {
             Ok(jobs) => {
-                self.outage.answered();
+                self.outage.answered(Access::Write);
                 Some(jobs.into_iter().collect())
             }
             Err(error) => {
-                self.outage.failed(&error);
+                self.outage.failed(Access::Write, &error);
                 None
             }
         };

@@ -2,6 +2,7 @@
 //! it held is filled in one go, before anybody claims from it.
 
 use super::Shared;
+use super::outage::Access;
 use crate::model::{ConductorId, Duration, JobId, Timestamp};
 use crate::ports::{BoardError, JobSummary, Notice, Rebuild};
 
@@ -48,11 +49,14 @@ impl Sweep {
         }
         match shared.board.restore(&jobs, shared.settings.lease).await {
             Ok(posted) => {
-                shared.board_outage.answered();
+                shared.board_outage.answered(match posted {
+                    0 => Access::Read,
+                    _ => Access::Write,
+                });
                 Some(posted)
             }
             Err(error) => {
-                shared.board_outage.failed(&error);
+                shared.board_outage.failed(Access::Write, &error);
                 None
             }
         }
@@ -99,11 +103,11 @@ async fn page(shared: &Shared, after: Option<JobId>) -> Option<Vec<(Notice, Opti
     let jobs = match shared.store.ready(after, PAGE).await {
         Ok(jobs) => jobs,
         Err(error) => {
-            shared.store_outage.failed(&error);
+            shared.store_outage.failed(Access::Read, &error);
             return None;
         }
     };
-    shared.store_outage.answered();
+    shared.store_outage.answered(Access::Read);
     let posted = |job: JobSummary| {
         let notice = Notice {
             job: job.id,
