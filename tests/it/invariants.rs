@@ -210,7 +210,8 @@ fn a_transition_that_is_not_legal_leaves_the_row_as_it_is() {
 
 #[test]
 fn a_checkpoint_in_which_a_task_ran_before_its_time_is_refused() {
-    let history = history_of("flow: f\ntasks:\n  - a: { probe: {} }\n  - b: { probe: {} }\n");
+    let history =
+        history_of("flow: f\ntasks:\n  a: { probe: {} }\n  b: { probe: {}, needs: [a] }\n");
     let b = history
         .plan
         .atoms
