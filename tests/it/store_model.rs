@@ -147,7 +147,7 @@ impl World {
             let write = atom(*number, *state);
             AtomWrite {
                 row: AtomRow {
-                    result: result.clone(),
+                    result: result.clone().into(),
                     ..write.row
                 },
                 ..write
@@ -155,7 +155,7 @@ impl World {
         });
         let records = step.atoms.iter().map(|(number, (_, result))| {
             let change = Change::Succeeded {
-                result: result.clone(),
+                result: result.clone().into(),
             };
             record(*number, change)
         });

@@ -42,13 +42,13 @@ async fn a_commit_is_loaded_as_it_was_written(stores: Stores) {
         wake_at: Some(Timestamp(7)),
         started_at: Some(Timestamp(6)),
         since: Timestamp(5),
-        result: json!({"z": 1, "a": [null, 1.5, "ü\u{0}\u{1F600}"]}),
+        result: json!({"z": 1, "a": [null, 1.5, "ü\u{0}\u{1F600}"]}).into(),
         failure: Some(Box::new(failure.clone())),
         history: Some(Box::new(RetryHistory {
             tries: 1,
             last: vec![Try {
                 number: 1,
-                value: json!("eu-1"),
+                value: json!("eu-1").into(),
                 failure: Some(failure.clone()),
             }],
         })),
@@ -67,7 +67,7 @@ async fn a_commit_is_loaded_as_it_was_written(stores: Stores) {
         record(
             7,
             Change::Failed {
-                failure,
+                failure: Box::new(failure),
                 allowed: true,
             },
         ),
@@ -323,12 +323,12 @@ async fn deep_and_odd_values_come_back(stores: Stores) {
         let mut step = step(job, &me, epoch, seq);
         step.records = vec![record(0, succeeded(value.clone()))];
         step.atoms = vec![atom(0, AtomState::Success)];
-        step.atoms[0].row.result = value.clone();
+        step.atoms[0].row.result = value.clone().into();
         step.atoms[0].row.history = Some(Box::new(RetryHistory {
             tries: 1,
             last: vec![Try {
                 number: 1,
-                value: value.clone(),
+                value: value.clone().into(),
                 failure: None,
             }],
         }));

@@ -117,6 +117,7 @@ pub(super) fn started() -> Change {
 }
 
 pub(super) fn succeeded(result: Value) -> Change {
+    let result = result.into();
     Change::Succeeded { result }
 }
 
