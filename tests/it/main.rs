@@ -23,6 +23,7 @@ mod rehearsal;
 mod schema;
 mod servers;
 mod simulate;
+mod sql_servers;
 mod sqlite;
 mod stage;
 mod store_contract;

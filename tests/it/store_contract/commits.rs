@@ -22,6 +22,7 @@ contract!(
     a_commit_whose_answer_was_lost_is_found_by_looking,
     a_dropped_commit_took_place_or_did_not,
     one_of_many_racing_commits_wins,
+    a_step_without_atoms_or_records_is_fenced_and_counts,
     deep_and_odd_values_come_back,
 );
 
@@ -288,6 +289,37 @@ async fn a_dropped_commit_took_place_or_did_not(stores: Stores) {
         assert_eq!(stores.a.load(job).await.unwrap().unwrap().job.seq, seq);
         assert_eq!(stores.a.load(other).await.unwrap().unwrap().job.seq, seq);
     }
+}
+
+async fn a_step_without_atoms_or_records_is_fenced_and_counts(stores: Stores) {
+    let me = who("x");
+    let (job, epoch) = owned(&stores.a, 1, &me).await;
+    let full = step(job, &me, epoch, 0);
+    let records_alone = Commit {
+        atoms: Vec::new(),
+        ..full.clone()
+    };
+    assert_eq!(commit(&stores.a, records_alone.clone()).await, DONE);
+    assert_eq!(commit(&stores.a, records_alone).await, Committed::Fenced);
+    let loaded = stores.b.load(job).await.unwrap().unwrap();
+    assert_eq!((loaded.job.seq, loaded.checkpoint.atoms.len()), (1, 0));
+    assert_eq!(stores.b.events(job, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(stores.b.claims_without_progress(job).await.unwrap(), 0);
+
+    let epoch = stores.b.own(job, &me).await.unwrap().unwrap();
+    let nothing = Commit {
+        epoch,
+        records: Vec::new(),
+        atoms: Vec::new(),
+        ..step(job, &me, epoch, 1)
+    };
+    assert_eq!(commit(&stores.a, nothing.clone()).await, DONE);
+    assert_eq!(stores.b.claims_without_progress(job).await.unwrap(), 0);
+    let stale = Commit {
+        epoch: Epoch(1),
+        ..nothing
+    };
+    assert_eq!(commit(&stores.b, stale).await, Committed::Fenced);
 }
 
 async fn one_of_many_racing_commits_wins(stores: Stores) {
