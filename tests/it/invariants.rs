@@ -187,7 +187,7 @@ fn history_of(text: &str) -> History {
 fn a_transition_that_is_not_legal_leaves_the_row_as_it_is() {
     let started = Change::Started { until: None };
     let succeeded = Change::Succeeded {
-        result: Value::Null,
+        result: Value::Null.into(),
     };
     let mut row = AtomRow::default();
     for change in [
