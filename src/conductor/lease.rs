@@ -220,68 +220,92 @@ impl Leases {
         let dropped: Vec<JobId> = self.book().to_release.iter().copied().collect();
         for job in dropped {
             // Claimed again in the meantime: it is no longer dropped.
-            if self.book().to_release.contains(&job)
-                && self.board.release(&self.who, job).await.is_ok()
-            {
-                self.book().to_release.remove(&job);
+            if !self.book().to_release.contains(&job) {
+                continue;
             }
+            if self.board.release(&self.who, job).await.is_err() {
+                return;
+            }
+            self.book().to_release.remove(&job);
         }
     }
 
     /// Renews once; `false` if something is in doubt.
     async fn renew(&self) -> bool {
-        let (clock, limit) = (self.clock.as_ref(), self.ttl / 3);
-        let _ = within(clock, limit, self.release_dropped()).await;
+        let (clock, limit) = (self.clock.as_ref(), self.limit());
         let jobs: Vec<JobId> = self.book().held.keys().copied().collect();
-        if jobs.is_empty() {
-            return true;
-        }
         let started = clock.now();
-        let asked = self.board.renew(&self.who, &jobs, self.ttl);
-        let renewed = within(clock, limit, asked).await;
-        let renewed =
-            renewed.unwrap_or_else(|| Err(BoardError::Unavailable("it does not answer".into())));
-        let confirmed: Option<BTreeSet<JobId>> = match renewed {
-            Ok(jobs) => {
+        let confirmed = self.confirmed(&jobs).await;
+        let (doubtful, forgotten) = self.take_in(&jobs, confirmed.as_deref(), started);
+        if doubtful {
+            self.doubtful.notify_one();
+        }
+        if !forgotten.is_empty() {
+            // What somebody else has claimed there is not changed.
+            let restore = self.board.restore(&forgotten, self.ttl);
+            let _ = within(clock, limit, restore).await;
+        }
+        within(clock, limit, self.release_dropped()).await;
+        !doubtful
+    }
+
+    /// How long the board is waited for.
+    fn limit(&self) -> Duration {
+        self.margin / 3
+    }
+
+    /// Which of the jobs the board says are still held; `None` if it is away.
+    async fn confirmed(&self, jobs: &[JobId]) -> Option<Vec<JobId>> {
+        if jobs.is_empty() {
+            return Some(Vec::new());
+        }
+        let asked = self.board.renew(&self.who, jobs, self.ttl);
+        let answer = within(self.clock.as_ref(), self.limit(), asked).await;
+        let answer =
+            answer.unwrap_or_else(|| Err(BoardError::Unavailable("it does not answer".into())));
+        match answer {
+            Ok(held) => {
                 self.outage.answered(Access::Write);
-                Some(jobs.into_iter().collect())
+                Some(held)
             }
             Err(error) => {
                 self.outage.failed(Access::Write, &error);
                 None
             }
-        };
+        }
+    }
+
+    /// Takes in what the board has said of `jobs`. Whether anything is in doubt, and what the board has forgotten
+    /// although the store says that it is owned.
+    fn take_in(
+        &self,
+        jobs: &[JobId],
+        confirmed: Option<&[JobId]>,
+        started: Timestamp,
+    ) -> (bool, Vec<(Notice, Option<ConductorId>)>) {
         let mut forgotten = Vec::new();
         let mut doubtful = false;
-        for (job, held) in &mut self.book().held {
-            if confirmed.as_ref().is_some_and(|jobs| jobs.contains(job)) {
+        let mut book = self.book();
+        for job in jobs {
+            let Some(held) = book.held.get_mut(job) else {
+                continue;
+            };
+            if confirmed.is_some_and(|confirmed| confirmed.contains(job)) {
                 held.until = started.plus(self.ttl);
                 held.doubtful = false;
                 held.confirm(self.margin);
                 continue;
             }
-            if !jobs.contains(job) {
-                // Claimed while the answer was on its way.
-                continue;
-            }
             held.doubtful = true;
             doubtful = true;
-            // The board may have forgotten it. If somebody else has claimed it there, posting it changes nothing.
             if confirmed.is_some()
                 && held.stood_at.is_some()
                 && let Some((_, notice)) = &held.owned
             {
-                forgotten.push(notice.clone());
+                forgotten.push((notice.clone(), Some(self.who.clone())));
             }
         }
-        if doubtful {
-            self.doubtful.notify_one();
-        }
-        for notice in forgotten {
-            let post = self.board.post(&notice, Some((&self.who, self.ttl)));
-            let _ = within(clock, limit, post).await;
-        }
-        !doubtful
+        (doubtful, forgotten)
     }
 
     /// Asks the store about what the board does not confirm, as long as it does not, and ends what is lost.
