@@ -19,7 +19,7 @@ pub use declaration::{
     ProvidesDeclaration, RetryDeclaration, RevertDeclaration, TaskDeclaration, TriesDeclaration,
 };
 pub use keys::{KeyInfo, Level, Takes};
-pub use lower::RESERVED as RESERVED_NAMES;
+pub use lower::{RESERVED as RESERVED_NAMES, is_name};
 pub use node::{Key, Node, NodeValue, Style};
 pub use position::{LineIndex, Position};
 pub use problem::{MAX_PROBLEMS, Problem, Problems, Severity, arrange, did_you_mean, shown};
@@ -47,4 +47,15 @@ pub fn parse(bundle: &Bundle, kinds: &[&str]) -> (Option<FlowDeclaration>, Vec<P
     let flow = yaml::read(0, &source.text, &mut problems)
         .and_then(|root| lower::lower(root, source, kinds, &mut problems));
     (flow, problems.into_arranged())
+}
+
+/// The spanned tree of a bundle's flow, whatever it says; `None` if its text cannot be read. For editors, to which a
+/// flow that is half written matters most.
+#[must_use]
+pub fn tree(bundle: &Bundle) -> Option<Node> {
+    let source = bundle.files.first()?;
+    if source.text.len() > MAX_SOURCE_BYTES {
+        return None;
+    }
+    yaml::read(0, &source.text, &mut Problems::default())
 }

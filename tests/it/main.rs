@@ -13,6 +13,7 @@ mod http;
 mod invariants;
 mod kinds;
 mod layers;
+mod lsp;
 mod mutants;
 mod play;
 mod process;
