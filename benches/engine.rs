@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use jobrunner::compile::{Action, Atom, AtomKind, Plan, Task, Template};
-use jobrunner::engine::{Driven, JobContext, Orders, Secrets, Stop, Writer, drive};
+use jobrunner::engine::{Driven, JobContext, Orders, Secrets, Stop, Term, Writer, drive};
 use jobrunner::model::{
     AtomId, Bundle, ConductorId, Digest, Failure, FlowState, JobId, KindSchema, NewJob, Priority,
     ScopeId, Timestamp, Value,
@@ -130,6 +130,7 @@ async fn run(store: Arc<dyn Store>, plan: &Arc<Plan>, jobs: u32) -> Duration {
             kinds: kinds.clone(),
             clock: Arc::new(SystemClock),
             slots: Arc::new(Semaphore::new(8)),
+            term: Term::new(Timestamp(i64::MAX)),
             stop: Stop::new(),
             writer: writer.clone(),
             requested: Arc::new(Notify::new()),

@@ -4,11 +4,12 @@
 //! the timeout of `wait`; nothing in it is random.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::model::{ConductorId, JobId, Priority, Timestamp};
 use crate::ports::{BoardError, Claim, Clock, JobBoard, Notice, Posting, Registered, Registration};
@@ -17,7 +18,7 @@ use crate::ports::{BoardError, Claim, Clock, JobBoard, Notice, Posting, Register
 pub struct MemoryBoard {
     clock: Arc<dyn Clock>,
     postings: Arc<Mutex<Postings>>,
-    changes: watch::Sender<u64>,
+    changes: Arc<Changes>,
     seen: Mutex<u64>,
 }
 
@@ -29,6 +30,13 @@ struct Postings {
     last: u64,
     /// With the instant at which each is forgotten.
     conductors: BTreeMap<ConductorId, (Registered, Timestamp)>,
+}
+
+/// How many changes there were; whoever waits for the next one is told in the order in which they came.
+#[derive(Default)]
+struct Changes {
+    count: AtomicU64,
+    next: Notify,
 }
 
 type Place = (Priority, u64, JobId);
@@ -56,9 +64,15 @@ impl MemoryBoard {
         Self {
             clock,
             postings: Arc::default(),
-            changes: watch::Sender::new(0),
+            changes: Arc::default(),
             seen: Mutex::new(0),
         }
+    }
+
+    /// Loses everything, as a board may.
+    pub fn clear(&self) {
+        *self.postings() = Postings::default();
+        self.changed();
     }
 
     fn postings(&self) -> MutexGuard<'_, Postings> {
@@ -67,13 +81,14 @@ impl MemoryBoard {
     }
 
     fn changed(&self) {
-        self.changes.send_modify(|count| *count += 1);
+        self.changes.count.fetch_add(1, Ordering::SeqCst);
+        self.changes.next.notify_waiters();
     }
 
     /// Whether anything has changed since the last time that this was true.
     fn news(&self) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = *self.changes.borrow();
+        let now = self.changes.count.load(Ordering::SeqCst);
         std::mem::replace(&mut *seen, now) != now
     }
 }
@@ -84,7 +99,7 @@ impl Clone for MemoryBoard {
         Self {
             clock: Arc::clone(&self.clock),
             postings: Arc::clone(&self.postings),
-            changes: self.changes.clone(),
+            changes: Arc::clone(&self.changes),
             seen: Mutex::new(seen),
         }
     }
@@ -216,13 +231,15 @@ impl JobBoard for MemoryBoard {
 
     async fn wait(&self, timeout: Duration) -> Result<(), BoardError> {
         let until = self.clock.now().plus(timeout);
-        let mut changes = self.changes.subscribe();
+        // Listens before it looks, so that no change falls between.
+        let mut change = std::pin::pin!(self.changes.next.notified());
+        change.as_mut().enable();
         if self.news() {
             return Ok(());
         }
         tokio::select! {
             biased;
-            _ = changes.changed() => {}
+            () = change => {}
             () = self.clock.sleep_until(until) => {}
         }
         self.news();

@@ -1,7 +1,7 @@
 //! What a conductor's log tells of its jobs: where each goes, what fails in it, and, if asked for, each start.
 
 use crate::engine::Observer;
-use crate::model::{Change, JobId, Record, Subject};
+use crate::model::{Change, FlowState, JobId, Record, Subject};
 use crate::ports::LogChunk;
 
 /// Writes what is committed to the program's log.
@@ -28,6 +28,10 @@ fn tell(job: JobId, record: &Record) {
                 .as_ref()
                 .map(|cause| tracing::field::display(cause.message.clone()));
             tracing::info!(%job, by, cause, "{state}");
+        }
+        Change::Stalled { why } => {
+            let cause = tracing::field::display(why.message.clone());
+            tracing::info!(%job, cause, "{}", FlowState::Stuck);
         }
         Change::Failed { failure, .. } => {
             tracing::info!(%job, task = failure.task, attempt = failure.attempt, "a task failed: {failure}");

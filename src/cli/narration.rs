@@ -8,7 +8,8 @@ use super::status::{flow_symbol, symbol};
 use super::words::took;
 use crate::compile::AtomKind;
 use crate::model::{
-    AtomId, AtomState, Change, Failure, FailureKind, Operator, Record, Subject, Timestamp,
+    AtomId, AtomState, Change, Failure, FailureKind, FlowState, Operator, Record, Subject,
+    Timestamp,
 };
 use anstyle::Style;
 
@@ -120,6 +121,7 @@ fn task(progress: &Progress, atom: AtomId, record: &Record) -> Option<Line> {
         | Change::RetryDecided { .. }
         | Change::Retrying { .. }
         | Change::AllowDecided { .. }
+        | Change::Stalled { .. }
         | Change::Flow { .. } => return None,
     })
 }
@@ -160,18 +162,20 @@ fn controller(progress: &Progress, atom: AtomId, record: &Record) -> Option<Line
         | Change::Permitted { .. }
         | Change::Reset
         | Change::RetryDecided { .. }
+        | Change::Stalled { .. }
         | Change::Flow { .. } => None,
     }
 }
 
 fn flow(progress: &Progress, record: &Record) -> Option<Line> {
-    let Change::Flow {
-        state,
-        cause,
-        by: operator,
-        ..
+    let (state, cause, operator) = if let Change::Stalled { why } = &record.change {
+        (&FlowState::Stuck, Some(why), None)
+    } else if let Change::Flow {
+        state, cause, by, ..
     } = &record.change
-    else {
+    {
+        (state, cause.as_ref(), by.as_ref())
+    } else {
         return None;
     };
     if *state == progress.flow.state {
@@ -183,7 +187,7 @@ fn flow(progress: &Progress, record: &Record) -> Option<Line> {
         line.push(PLAIN, by(operator));
     }
     // A person's word is told already.
-    if let Some(cause) = cause.as_ref().filter(|_| operator.is_none()) {
+    if let Some(cause) = cause.filter(|_| operator.is_none()) {
         line.push(RED, format!("  {}", blame(cause)));
     }
     if state.is_end()

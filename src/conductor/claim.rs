@@ -114,6 +114,9 @@ async fn claim_all(
             let next = shared.board.next_expiry().await.map_err(unread)?;
             return Ok(next.map(|left| since.plus(left).plus(TICK)));
         };
+        if shared.leases.holds(claim.job, since) {
+            continue;
+        }
         let (id, lease) = (claim.job, shared.leases.hold(claim.job, since));
         let (shared, writer, stop) = (Arc::clone(shared), writer.clone(), stop.clone());
         jobs.spawn(async move {

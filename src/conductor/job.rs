@@ -176,6 +176,7 @@ impl Job<'_> {
             kinds: shared.kinds.clone(),
             clock: Arc::clone(&shared.clock),
             slots: Arc::clone(&shared.slots),
+            term: self.lease.term().clone(),
             stop,
             writer,
             requested: Arc::clone(&shared.inbox.requested),
@@ -185,7 +186,8 @@ impl Job<'_> {
             lost: self.lease.lost().clone(),
             requests,
             grace: shared.settings.grace,
-            margin: shared.settings.margin,
+            // The other half is for finding out that it is lost.
+            margin: shared.settings.margin / 2,
         };
         let (seq, asked) = (loaded.job.seq, loaded.requests);
         drop(loaded.checkpoint);

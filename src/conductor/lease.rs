@@ -1,7 +1,7 @@
 //! Leases: one renewal for all of a conductor's jobs, and what happens when it fails.
 //!
 //! A claimed job enters; a token that is cancelled when the job is lost leaves. A job counts as lost when the store
-//! says so, or when neither board nor store has confirmed it until shortly before its lease ends.
+//! says so, or when neither board nor store has confirmed it so shortly ago that nobody else can have begun with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::outage::{Access, Outage};
+use crate::engine::Term;
 use crate::model::{ConductorId, Duration, Epoch, JobId, Timestamp};
 use crate::ports::{BoardError, Clock, JobBoard, Notice, Store, within};
 
@@ -24,6 +25,8 @@ pub(super) struct Leases {
     margin: Duration,
     outage: Arc<Outage>,
     book: Mutex<Book>,
+    /// Told when something is in doubt.
+    doubtful: Notify,
     /// Told when a job was taken on or given up.
     changed: Notify,
 }
@@ -36,20 +39,49 @@ struct Book {
 }
 
 struct Held {
+    /// Until when the board has leased it, at least.
     until: Timestamp,
+    /// The last renewal did not confirm it.
+    doubtful: bool,
+    /// When the store was last asked of those times that it said that the claim stands.
+    stood_at: Option<Timestamp>,
+    /// Until its deadline.
+    term: Term,
     lost: CancellationToken,
     /// How it is owned in the store, and what is posted if the board has forgotten it.
     owned: Option<(Epoch, Notice)>,
+}
+
+impl Held {
+    /// When it counts as lost if nothing confirms it before. Whoever claims it next does so once the lease has ended,
+    /// and, if it has ended already, after the store last said that the claim stands; and then waits for the margin,
+    /// half of which is left for the tasks to end.
+    fn deadline(&self, margin: Duration) -> Timestamp {
+        let by_board = Timestamp(self.until.0 - millis(margin));
+        let by_store = self.stood_at.map(|at| at.plus(margin / 2));
+        by_store.map_or(by_board, |by_store| by_store.max(by_board))
+    }
+
+    /// Something has confirmed it.
+    fn confirm(&mut self, margin: Duration) {
+        self.term.extend(self.deadline(margin));
+    }
 }
 
 /// A job that is held. Dropped without having been given up, it is released as soon as the board answers.
 pub(super) struct Lease {
     leases: Arc<Leases>,
     job: JobId,
+    term: Term,
     lost: CancellationToken,
 }
 
 impl Lease {
+    /// Until when it lasts if nothing confirms it.
+    pub(super) fn term(&self) -> &Term {
+        &self.term
+    }
+
     /// Cancelled when the job is lost.
     pub(super) fn lost(&self) -> &CancellationToken {
         &self.lost
@@ -108,6 +140,7 @@ impl Leases {
             margin,
             outage,
             book: Mutex::default(),
+            doubtful: Notify::new(),
             changed: Notify::new(),
         }
     }
@@ -115,8 +148,13 @@ impl Leases {
     /// Holds a job that was claimed at `since` or later.
     pub(super) fn hold(self: &Arc<Self>, job: JobId, since: Timestamp) -> Lease {
         let lost = CancellationToken::new();
+        let until = since.plus(self.ttl);
+        let term = Term::new(Timestamp(until.0 - millis(self.margin)));
         let held = Held {
-            until: since.plus(self.ttl),
+            until,
+            doubtful: false,
+            stood_at: None,
+            term: term.clone(),
             lost: lost.clone(),
             owned: None,
         };
@@ -128,8 +166,22 @@ impl Leases {
         Lease {
             leases: Arc::clone(self),
             job,
+            term,
             lost,
         }
+    }
+
+    /// Whether a job that was claimed at `since` or later is held already: its lease had run out before it could be
+    /// renewed, and nobody else has claimed it.
+    pub(super) fn holds(&self, job: JobId, since: Timestamp) -> bool {
+        let mut book = self.book();
+        let Some(held) = book.held.get_mut(&job) else {
+            return false;
+        };
+        held.until = since.plus(self.ttl);
+        held.doubtful = false;
+        held.confirm(self.margin);
+        true
     }
 
     /// How many jobs are held.
@@ -147,8 +199,13 @@ impl Leases {
         self.changed.notify_one();
     }
 
-    /// Renews for ever, each third of the lease; more often while it fails.
+    /// Keeps the leases, and finds out in time which of them cannot be kept. Does so for ever.
     pub(super) async fn keep(&self) {
+        tokio::join!(self.renew_for_ever(), self.doubt());
+    }
+
+    /// Renews each third of the lease; more often while it fails.
+    async fn renew_for_ever(&self) {
         let usual = self.ttl / 3;
         let hurried = (self.ttl / 15).min(Duration::from_secs(1));
         let mut pause = usual;
@@ -175,36 +232,24 @@ impl Leases {
 
     /// Renews once; `false` if something is in doubt.
     async fn renew(&self) -> bool {
+        let (clock, limit) = (self.clock.as_ref(), self.limit());
         let jobs: Vec<JobId> = self.book().held.keys().copied().collect();
-        let started = self.clock.now();
-        let doubtful = match self.confirmed(&jobs).await {
-            // All is well, or there is nothing.
-            Some(confirmed) if confirmed.len() == jobs.len() => {
-                self.extend(&jobs, started);
-                let release = self.release_dropped();
-                within(self.clock.as_ref(), self.limit(), release).await;
-                return true;
-            }
-            Some(confirmed) => {
-                self.extend(&confirmed, started);
-                let missing = jobs.iter().filter(|job| !confirmed.contains(job));
-                let missing: Vec<JobId> = missing.copied().collect();
-                let standing = self.ask_store(&missing, started).await;
-                // The board may have forgotten them. What somebody else has claimed there is not changed.
-                let restore = self.board.restore(&standing, self.ttl);
-                let _ = within(self.clock.as_ref(), self.limit(), restore).await;
-                missing
-            }
-            None => {
-                self.ask_store(&jobs, started).await;
-                jobs
-            }
-        };
-        doubtful.is_empty()
+        let started = clock.now();
+        let confirmed = self.confirmed(&jobs).await;
+        let (doubtful, forgotten) = self.take_in(&jobs, confirmed.as_deref(), started);
+        if doubtful {
+            self.doubtful.notify_one();
+        }
+        if !forgotten.is_empty() {
+            // What somebody else has claimed there is not changed.
+            let restore = self.board.restore(&forgotten, self.ttl);
+            let _ = within(clock, limit, restore).await;
+        }
+        within(clock, limit, self.release_dropped()).await;
+        !doubtful
     }
 
-    /// How long the board or the store is waited for. Whoever takes a job over waits for the margin before it starts
-    /// anything; so in less than that both have to be asked.
+    /// How long the board is waited for.
     fn limit(&self) -> Duration {
         self.margin / 3
     }
@@ -215,82 +260,114 @@ impl Leases {
             return Some(Vec::new());
         }
         let asked = self.board.renew(&self.who, jobs, self.ttl);
-        match within(self.clock.as_ref(), self.limit(), asked).await {
-            Some(Ok(held)) => {
+        let answer = within(self.clock.as_ref(), self.limit(), asked).await;
+        let answer =
+            answer.unwrap_or_else(|| Err(BoardError::Unavailable("it does not answer".into())));
+        match answer {
+            Ok(held) => {
                 self.outage.answered(Access::Write);
                 Some(held)
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 self.outage.failed(Access::Write, &error);
                 None
             }
-            None => {
-                let silent = BoardError::Unavailable("it does not answer".into());
-                self.outage.failed(Access::Write, &silent);
-                None
-            }
         }
     }
 
-    fn extend(&self, jobs: &[JobId], since: Timestamp) {
-        let mut book = self.book();
-        for job in jobs {
-            if let Some(held) = book.held.get_mut(job) {
-                held.until = since.plus(self.ttl);
-            }
-        }
-    }
-
-    /// The board does not confirm some jobs: the store decides, or its silence does. Those that it says are owned, and
-    /// by whom.
-    async fn ask_store(
+    /// Takes in what the board has said of `jobs`. Whether anything is in doubt, and what the board has forgotten
+    /// although the store says that it is owned.
+    fn take_in(
         &self,
         jobs: &[JobId],
+        confirmed: Option<&[JobId]>,
         started: Timestamp,
-    ) -> Vec<(Notice, Option<ConductorId>)> {
-        let asked = jobs.iter().map(|job| self.stands(*job, started));
-        let standing = join_all(asked).await.into_iter().flatten();
-        standing
-            .map(|notice| (notice, Some(self.who.clone())))
+    ) -> (bool, Vec<(Notice, Option<ConductorId>)>) {
+        let mut forgotten = Vec::new();
+        let mut doubtful = false;
+        let mut book = self.book();
+        for job in jobs {
+            let Some(held) = book.held.get_mut(job) else {
+                continue;
+            };
+            if confirmed.is_some_and(|confirmed| confirmed.contains(job)) {
+                held.until = started.plus(self.ttl);
+                held.doubtful = false;
+                held.confirm(self.margin);
+                continue;
+            }
+            held.doubtful = true;
+            doubtful = true;
+            if confirmed.is_some()
+                && held.stood_at.is_some()
+                && let Some((_, notice)) = &held.owned
+            {
+                forgotten.push((notice.clone(), Some(self.who.clone())));
+            }
+        }
+        (doubtful, forgotten)
+    }
+
+    /// Asks the store about what the board does not confirm, as long as it does not, and ends what is lost.
+    async fn doubt(&self) {
+        loop {
+            let doubtful = self.doubts();
+            let Some(first) = doubtful.values().min() else {
+                self.doubtful.notified().await;
+                continue;
+            };
+            // All at once, and until the first deadline: that one answer does not come must not keep the others.
+            let limit = first.since(self.clock.now()).min(self.ttl / 3);
+            join_all(doubtful.keys().map(|job| self.ask_store(*job, limit))).await;
+            let now = self.clock.now();
+            let left = self.doubts().into_values().map(|at| at.since(now)).min();
+            let pause = left.map_or(self.margin, |left| left / 2);
+            // A millisecond at least: that is how finely instants are told apart.
+            let pause = pause.min(self.margin / 4).max(Duration::from_millis(1));
+            let next = now.plus(pause);
+            self.clock.sleep_until(next).await;
+        }
+    }
+
+    /// The jobs in doubt, and when each counts as lost if nothing confirms it before.
+    fn doubts(&self) -> BTreeMap<JobId, Timestamp> {
+        let book = self.book();
+        let held = book.held.iter();
+        held.filter(|(_, held)| held.doubtful && !held.lost.is_cancelled())
+            .map(|(job, held)| (*job, held.deadline(self.margin)))
             .collect()
     }
 
-    /// Whether a job is still owned: how to post it. If it is not, or if nobody has said so for too long, it is lost.
-    async fn stands(&self, job: JobId, started: Timestamp) -> Option<Notice> {
-        let (owned, until) = self.held(job)?;
-        let stands = match &owned {
+    /// The board does not confirm a job: the store decides, or its silence does.
+    async fn ask_store(&self, job: JobId, limit: Duration) {
+        let started = self.clock.now();
+        let owned = self
+            .book()
+            .held
+            .get(&job)
+            .and_then(|held| held.owned.clone());
+        let stands = match owned {
             // Not owned yet: whether it will be is being asked by whoever claimed it.
             None => None,
             Some((epoch, _)) => {
-                let asked = self.store.owns(job, &self.who, *epoch);
-                match within(self.clock.as_ref(), self.limit(), asked).await {
-                    Some(Ok(stands)) => Some(stands),
-                    Some(Err(_)) | None => None,
-                }
+                let asked = self.store.owns(job, &self.who, epoch);
+                let answer = within(self.clock.as_ref(), limit, asked).await;
+                answer.and_then(Result::ok)
             }
         };
-        let lost = match stands {
-            Some(stands) => !stands,
-            None => self.clock.now() >= Timestamp(until.0 - millis(self.margin)),
+        let mut book = self.book();
+        let Some(held) = book.held.get_mut(&job) else {
+            return;
         };
-        if lost {
+        if stands == Some(true) {
+            held.stood_at = Some(started);
+            held.confirm(self.margin);
+        }
+        let overdue = held.doubtful && self.clock.now() >= held.deadline(self.margin);
+        if stands == Some(false) || overdue {
             tracing::warn!(%job, "the job is no longer held; ending its tasks");
-            if let Some(held) = self.book().held.get(&job) {
-                held.lost.cancel();
-            }
-            return None;
+            held.lost.cancel();
         }
-        if stands != Some(true) {
-            return None;
-        }
-        self.extend(&[job], started);
-        owned.map(|(_, notice)| notice)
-    }
-
-    fn held(&self, job: JobId) -> Option<(Option<(Epoch, Notice)>, Timestamp)> {
-        let book = self.book();
-        let held = book.held.get(&job)?;
-        Some((held.owned.clone(), held.until))
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {

@@ -94,6 +94,7 @@ pub(super) async fn tell(shared: &Shared) {
         }
         shared.clock.sleep(PAUSE).await;
         tokio::select! {
+            biased;
             () = shared.presence.news.notified() => {}
             () = shared.leases.changed() => {}
             () = shared.clock.sleep_until(now.plus(period)) => {}

@@ -171,6 +171,11 @@ impl Attempt {
         secrets: IndexMap<String, Value>,
         log: Arc<dyn LogSink>,
     ) -> Result<Value, Failure> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(stopped()),
+            () = self.context.term.lasts(self.context.clock.as_ref()) => {}
+        }
         let command = &self.command;
         let key = self.key(side.name);
         let mut names = names::of_attempt(&self.context, command, side.name, &key, secrets);

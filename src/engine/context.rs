@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore};
 
-use super::{Observer, Secrets, Stop, Writer};
+use super::{Observer, Secrets, Stop, Term, Writer};
 use crate::compile::Plan;
 use crate::model::{ConductorId, Epoch, JobId};
 use crate::ports::{Clock, Kinds};
@@ -29,6 +29,8 @@ pub struct JobContext {
     pub clock: Arc<dyn Clock>,
     /// The places for tasks that occupy the machine, shared by all jobs of the conductor; first come, first served.
     pub slots: Arc<Semaphore>,
+    /// Until when the job is certainly this conductor's: nothing is begun beyond that.
+    pub term: Term,
     /// The conductor ends.
     pub stop: Stop,
     /// The way to the store.

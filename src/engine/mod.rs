@@ -11,12 +11,14 @@ mod mask;
 mod names;
 mod secret;
 mod stop;
+mod term;
 mod writer;
 
 pub use context::JobContext;
 pub use driver::{Driven, Loss, Orders, drive};
 pub use secret::Secrets;
 pub use stop::Stop;
+pub use term::Term;
 pub use writer::{WriteError, Writer};
 
 use crate::model::{JobId, Record};

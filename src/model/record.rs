@@ -140,6 +140,12 @@ pub enum Change {
         /// What failed.
         failure: Box<Failure>,
     },
+    /// The job cannot be run as it is: its checkpoint is corrupt, or no claim brings it any further. Its atoms and the
+    /// direction of its flow stay as they are. To STUCK.
+    Stalled {
+        /// Why.
+        why: Box<Failure>,
+    },
     /// The flow changes its state, or how it ends.
     Flow {
         /// To this one.

@@ -189,6 +189,7 @@ fn takeovers(records: &[Record]) -> BTreeMap<(AtomId, Phase), Takeover> {
             | Change::RetryDecided { .. }
             | Change::Retrying { .. }
             | Change::AllowDecided { .. }
+            | Change::Stalled { .. }
             | Change::Flow { .. } => continue,
         };
         said.entry((atom, phase)).or_insert(then);

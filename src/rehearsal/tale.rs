@@ -55,6 +55,7 @@ impl Tale {
                 | Change::Reset
                 | Change::RetryDecided { .. }
                 | Change::AllowDecided { .. }
+                | Change::Stalled { .. }
                 | Change::Flow { .. } => {}
             }
         }

@@ -33,7 +33,9 @@ pub fn evolve(row: &mut AtomRow, change: &Change, at: Timestamp) -> Result<(), I
         | Change::Permitted { .. }
         | Change::RetryDecided { .. }
         | Change::AllowDecided { .. } => return note(row, change),
-        Change::Flow { .. } => return Err(Illegal("a flow's record on an atom".to_owned())),
+        Change::Stalled { .. } | Change::Flow { .. } => {
+            return Err(Illegal("a flow's record on an atom".to_owned()));
+        }
     };
     if !atom_may_become(row.state, to) {
         return Err(Illegal(format!("{} to {to} is not legal", row.state)));
@@ -106,6 +108,7 @@ pub fn evolve(row: &mut AtomRow, change: &Change, at: Timestamp) -> Result<(), I
         | Change::Permitted { .. }
         | Change::RetryDecided { .. }
         | Change::AllowDecided { .. }
+        | Change::Stalled { .. }
         | Change::Flow { .. } => {}
     }
     Ok(())
@@ -154,6 +157,18 @@ fn note(row: &mut AtomRow, change: &Change) -> Result<(), Illegal> {
 /// # Errors
 /// The transition is not legal from the row's state; the row is as it was.
 pub fn evolve_flow(row: &mut FlowRow, change: &Change, at: Timestamp) -> Result<(), Illegal> {
+    if let Change::Stalled { why } = change {
+        if row.state.is_end() {
+            return Err(Illegal(format!(
+                "a flow that is {} cannot stall",
+                row.state
+            )));
+        }
+        row.state = FlowState::Stuck;
+        row.since = at;
+        row.cause = Some(why.as_ref().clone());
+        return Ok(());
+    }
     let Change::Flow {
         state,
         cause,

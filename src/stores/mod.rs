@@ -8,7 +8,7 @@ pub mod sql;
 
 pub use memory::MemoryStore;
 
-use crate::model::{Change, Failure, FailureKind, FlowState, Intent, Record, Subject, Timestamp};
+use crate::model::{Change, Failure, FailureKind, Intent, Record, Subject, Timestamp};
 use crate::ports::Request;
 
 /// What somebody wants of a job, told from the requests that wait, oldest first: a cancel outweighs all else,
@@ -27,12 +27,8 @@ fn stalled(why: &str, at: Timestamp) -> (Failure, Record) {
     let cause = Failure::new(FailureKind::Other, why);
     let record = Record {
         subject: Subject::Flow,
-        change: Change::Flow {
-            state: FlowState::Stuck,
-            cause: Some(Box::new(cause.clone())),
-            deadline: None,
-            abandoned: false,
-            by: None,
+        change: Change::Stalled {
+            why: Box::new(cause.clone()),
         },
         at,
     };

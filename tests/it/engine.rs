@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jobrunner::compile::Plan;
-use jobrunner::engine::{Driven, JobContext, Loss, Orders, Secrets, Stop, Writer, drive};
+use jobrunner::engine::{Driven, JobContext, Loss, Orders, Secrets, Stop, Term, Writer, drive};
 use jobrunner::model::{
-    AtomState, ConductorId, FailureKind, FlowState, JobId, Operator, SecretSource, Verb,
+    AtomState, ConductorId, FailureKind, FlowState, JobId, Operator, SecretSource, Timestamp, Verb,
 };
 use jobrunner::ports::{Kinds, LogFilter, Request, Store, Stream};
 use jobrunner::scheduler::Scheduler;
@@ -84,6 +84,7 @@ impl Stage {
             kinds: self.kinds.clone(),
             clock: self.clock.clone(),
             slots: Arc::new(Semaphore::new(self.max_tasks)),
+            term: Term::new(Timestamp(i64::MAX)),
             stop: self.stop.clone(),
             writer,
             requested: Arc::new(Notify::new()),

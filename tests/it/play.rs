@@ -277,6 +277,7 @@ impl Player {
                 | Change::Permitted { .. }
                 | Change::RetryDecided { .. }
                 | Change::AllowDecided { .. }
+                | Change::Stalled { .. }
                 | Change::Flow { .. } => continue,
             };
             let before = last.insert(name.clone(), state);

@@ -2,17 +2,18 @@
 //!
 //! The letters are those of the invariants in `docs/reliability.md`.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use jobrunner::compile::{AtomKind, Plan};
+use jobrunner::compile::Plan;
 use jobrunner::model::{
-    AtomId, AtomRow, AtomState, Change, Checkpoint, Failure, FailureKind, FlowRow, FlowState,
-    IfInterrupted, Phase, Record, Subject, Timestamp, Value, Verb,
+    AtomId, AtomState, Checkpoint, Failure, FailureKind, FlowState, Phase, Record, Timestamp,
+    Value, Verb,
 };
-use jobrunner::scheduler::{Command, Event, Scheduler, Step, evolve, evolve_flow};
+use jobrunner::scheduler::{Command, Event, Scheduler, Step};
 use proptest::prelude::*;
 
+use crate::invariants::History;
 use crate::play::{operator, try_plan};
 use crate::random::{Item, flow_of, flows, plain};
 
@@ -53,17 +54,8 @@ struct World {
     running: Vec<Command>,
     now: Timestamp,
     /// The fold of all records, kept apart from the scheduler's own (E14).
-    rows: BTreeMap<AtomId, AtomRow>,
-    flow: FlowRow,
+    history: History,
     records: Vec<Record>,
-    /// SUCCESSes of each atom and generation (E4).
-    successes: BTreeSet<(AtomId, u32)>,
-    /// Starts of each atom and generation (E7).
-    starts: BTreeMap<(AtomId, u32), u32>,
-    permitted: BTreeSet<(AtomId, u32)>,
-    /// Effects that have begun and are not undone (E8).
-    effects: BTreeSet<AtomId>,
-    by_person: bool,
 }
 
 impl World {
@@ -74,66 +66,21 @@ impl World {
             scheduler: Scheduler::new(plan.clone(), Checkpoint::default(), 1).expect("it fits"),
             running: Vec::new(),
             now: Timestamp(0),
-            rows: BTreeMap::new(),
-            flow: FlowRow::default(),
+            history: History::new(plan),
             records: Vec::new(),
-            successes: BTreeSet::new(),
-            starts: BTreeMap::new(),
-            permitted: BTreeSet::new(),
-            effects: BTreeSet::new(),
-            by_person: false,
         };
         world.handle(Event::Resumed);
         world
     }
 
-    fn state(&self, atom: AtomId) -> AtomState {
-        self.rows.get(&atom).map_or(AtomState::Pending, |r| r.state)
-    }
-
-    fn is_done(&self, atom: AtomId) -> bool {
-        self.rows.get(&atom).is_some_and(|row| match row.state {
-            AtomState::Success | AtomState::Ignore => true,
-            AtomState::Failure => row.intention == jobrunner::model::Intention::Ignore,
-            _ => false,
-        })
-    }
-
-    /// The tasks and controllers directly before (or after) a node, through gates and through what was skipped.
-    fn beside(&self, atom: AtomId, direction: petgraph::Direction) -> Vec<AtomId> {
-        let mut found = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut open = vec![atom];
-        while let Some(node) = open.pop() {
-            let node = petgraph::graph::NodeIndex::new(node.index());
-            for next in self.plan.graph.neighbors_directed(node, direction) {
-                let next = AtomId(next.index() as u32);
-                if !seen.insert(next) {
-                    continue;
-                }
-                let skipped = self.state(next) == AtomState::Ignore;
-                match self.plan.atom(next).kind {
-                    AtomKind::Task(_) | AtomKind::Retry(_) if !skipped => {
-                        found.push(next);
-                    }
-                    AtomKind::Task(_) | AtomKind::Retry(_) | AtomKind::Start | AtomKind::End => {
-                        open.push(next);
-                    }
-                }
-            }
-        }
-        found
-    }
-
     fn handle(&mut self, event: Event) {
-        let ended = self.flow.state.is_end();
+        let ended = self.history.flow.state.is_end();
         let step = self.scheduler.handle(event, self.now).expect("it fits");
         if ended {
-            assert!(step.records.is_empty(), "E9: something after the end");
             assert!(step.commands.is_empty(), "E9: a command after the end");
         }
         for record in step.records {
-            self.check(&record);
+            self.history.add(&record);
             self.records.push(record);
         }
         for command in step.commands {
@@ -142,7 +89,7 @@ impl World {
                 Phase::Revert => AtomState::Reverting,
             };
             assert_eq!(
-                self.state(command.atom),
+                self.history.state(command.atom),
                 expected,
                 "E6: no intent before the command"
             );
@@ -165,83 +112,11 @@ impl World {
         self.scheduler
             .audit()
             .expect("what is kept follows from the rows");
-        let folded: Vec<(AtomId, AtomRow)> = self
-            .rows
-            .iter()
-            .filter(|(_, row)| **row != AtomRow::default())
-            .map(|(id, row)| (*id, row.clone()))
-            .collect();
-        let kept = self.scheduler.checkpoint();
         assert_eq!(
-            kept.atoms, folded,
+            self.scheduler.checkpoint(),
+            self.history.checkpoint(),
             "E14: the fold is what the scheduler holds"
         );
-        assert_eq!(
-            kept.flow, self.flow,
-            "E14: the fold is what the scheduler holds"
-        );
-    }
-
-    /// Holds one record to the invariants, and folds it in.
-    fn check(&mut self, record: &Record) {
-        let Subject::Atom(atom) = record.subject else {
-            evolve_flow(&mut self.flow, &record.change, record.at).expect("E3: legal");
-            return;
-        };
-        let generation = self.rows.get(&atom).map_or(0, |row| row.generation);
-        match &record.change {
-            Change::Started { .. } => {
-                for before in self.beside(atom, petgraph::Incoming) {
-                    assert!(self.is_done(before), "E5: {atom} started before {before}");
-                }
-                *self.starts.entry((atom, generation)).or_default() += 1;
-                if self.plan.task(atom).is_some() {
-                    self.effects.insert(atom);
-                }
-                if let Some(task) = self.plan.task(atom)
-                    && task.if_interrupted != IfInterrupted::Rerun
-                    && !self.permitted.contains(&(atom, generation))
-                {
-                    let starts = self.starts[&(atom, generation)];
-                    assert_eq!(starts, 1, "E7: {atom} started again by itself");
-                }
-            }
-            Change::Succeeded { .. } => {
-                assert!(
-                    self.successes.insert((atom, generation)),
-                    "E4: {atom} succeeded twice"
-                );
-            }
-            Change::Reverting => {
-                for after in self.beside(atom, petgraph::Outgoing) {
-                    let state = self.state(after);
-                    let given_up = self
-                        .rows
-                        .get(&after)
-                        .is_some_and(|row| row.intention == jobrunner::model::Intention::Ignore);
-                    let clear = matches!(
-                        state,
-                        AtomState::Pending | AtomState::Reverted | AtomState::Ignore
-                    );
-                    let inside = self.plan.scope(self.plan.atom(atom).scope).controller
-                        == Some(atom)
-                        && clear;
-                    assert!(
-                        clear || given_up || inside,
-                        "E5: {atom} is reverted while {after} is {state}"
-                    );
-                }
-            }
-            Change::Reverted { .. } => {
-                self.effects.remove(&atom);
-            }
-            Change::Permitted { .. } => {
-                self.permitted.insert((atom, generation));
-            }
-            _ => {}
-        }
-        let row = self.rows.entry(atom).or_default();
-        evolve(row, &record.change, record.at).expect("E3: legal");
     }
 
     /// Finishes one of the running commands.
@@ -249,7 +124,7 @@ impl World {
         let command = self.running.remove(which % self.running.len());
         let turn = match command.phase {
             Phase::Execute => 0,
-            Phase::Revert => self.rows[&command.atom].revert_tries,
+            Phase::Revert => self.history.rows[&command.atom].revert_tries,
         };
         let fails = self
             .luck
@@ -271,11 +146,7 @@ impl World {
     /// The conductor dies: all that is left is what was committed.
     fn crash(&mut self) {
         self.running.clear();
-        let checkpoint = Checkpoint {
-            flow: self.flow.clone(),
-            atoms: self.rows.iter().map(|(k, v)| (*k, v.clone())).collect(),
-        };
-        self.scheduler = Scheduler::new(self.plan.clone(), checkpoint, 1)
+        self.scheduler = Scheduler::new(self.plan.clone(), self.history.checkpoint(), 1)
             .expect("E13: every prefix of a history resumes");
         self.handle(Event::Resumed);
     }
@@ -289,10 +160,7 @@ impl World {
                 0 | 1 => return self.crash(),
                 2 => return self.handle(Event::Suspend(operator())),
                 3 => return self.handle(Event::Resume(operator())),
-                4 => {
-                    self.by_person = true;
-                    return self.handle(Event::Cancel(operator()));
-                }
+                4 => return self.handle(Event::Cancel(operator())),
                 5 | 6 => return self.decide(which),
                 7 if !self.running.is_empty() => {
                     self.handle(Event::HandingOver);
@@ -314,6 +182,7 @@ impl World {
 
     fn decide(&mut self, which: usize) {
         let undecided: Vec<AtomId> = self
+            .history
             .rows
             .iter()
             .filter(|(_, row)| {
@@ -322,13 +191,10 @@ impl World {
             })
             .map(|(id, _)| *id)
             .collect();
-        if self.flow.state != FlowState::Stuck || undecided.is_empty() {
+        if self.history.flow.state != FlowState::Stuck || undecided.is_empty() {
             return;
         }
         let verb = [Verb::Retry, Verb::MarkReverted, Verb::Abandon][which % 3];
-        if verb == Verb::Abandon {
-            self.by_person = true;
-        }
         let atom = match which / 3 % 2 {
             0 => None,
             _ => Some(undecided[which / 6 % undecided.len()]),
@@ -345,7 +211,7 @@ impl World {
         let mut turns = 0;
         loop {
             if self.scheduler.is_at_rest() {
-                if self.flow.state == FlowState::Suspended {
+                if self.history.flow.state == FlowState::Suspended {
                     self.handle(Event::Resume(operator()));
                     continue;
                 }
@@ -354,26 +220,15 @@ impl World {
             assert!(
                 !self.running.is_empty() || self.scheduler.next_wakeup().is_some(),
                 "E10: the flow is {} and nothing happens any more:\n{}",
-                self.flow.state,
+                self.history.flow.state,
                 self.story()
             );
             self.turn(mix(turns) | 63, false);
             turns += 1;
             assert!(turns < 100_000, "E10: the flow never ends");
         }
-        match self.flow.state {
-            FlowState::Reverted => {
-                assert!(self.effects.is_empty(), "E8: {:?} not undone", self.effects);
-            }
-            FlowState::Success => {
-                for (at, atom) in self.plan.atoms.iter().enumerate() {
-                    if matches!(atom.kind, AtomKind::Task(_) | AtomKind::Retry(_)) {
-                        assert!(self.is_done(AtomId(at as u32)), "{} is not done", atom.name);
-                    }
-                }
-            }
-            FlowState::Stuck | FlowState::Abandoned => {}
-            other => panic!("E10: the flow rests as {other}"),
+        if self.history.flow.state != FlowState::Stuck {
+            self.history.check_end();
         }
     }
 
@@ -387,8 +242,8 @@ impl World {
     }
 
     fn verdict(&self) -> (FlowState, Vec<(AtomId, AtomState)>) {
-        let atoms = self.rows.iter().map(|(id, row)| (*id, row.state));
-        (self.flow.state, atoms.collect())
+        let atoms = self.history.rows.iter().map(|(id, row)| (*id, row.state));
+        (self.history.flow.state, atoms.collect())
     }
 }
 
@@ -474,7 +329,7 @@ proptest! {
             stormy.turn(chance | 63, false);
         }
         stormy.run_out();
-        prop_assert_eq!(calm.flow.state, stormy.flow.state, "{}", text);
+        prop_assert_eq!(calm.history.flow.state, stormy.history.flow.state, "{}", text);
     }
 }
 

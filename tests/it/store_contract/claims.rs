@@ -203,7 +203,7 @@ async fn a_stalled_job_is_stuck_until_somebody_asks(stores: Stores) {
     assert_eq!(events.len(), 1);
     assert!(matches!(
         &events[0].record.change,
-        Change::Flow { state: FlowState::Stuck, cause: Some(why), .. } if **why == cause
+        Change::Stalled { why } if **why == cause
     ));
     assert!(stores.b.disown(job, &me, epoch).await.unwrap());
     assert_eq!(stores.b.own(job, &me).await.unwrap(), None);
