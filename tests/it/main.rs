@@ -12,6 +12,7 @@ mod engine;
 mod http;
 mod kinds;
 mod layers;
+mod notation;
 mod play;
 mod process;
 mod properties;
