@@ -4,37 +4,20 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use indexmap::IndexMap;
 use jobrunner::compile::Plan;
+use jobrunner::syntax::{MAX_PROBLEMS, parse};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
 
 use crate::compile::compiled_from;
-use crate::suite::bundle_of;
+use crate::suite::{KINDS, bundle_of};
+use crate::syntax::assert_presentable;
 
 /// The folders whose flows stand there in both notations.
 const PAIRED: [&str; 1] = ["flows"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The digest of a plan, whatever its store would need.
-pub fn digest(plan: Plan) -> String {
-    let mut plan = plan;
-    plan.store = plan
-        .store
-        .into_iter()
-        .map(|(name, mut declared)| {
-            declared.about = None;
-            (name, declared)
-        })
-        .collect();
-    match plan.clone().with_inputs(&IndexMap::new()) {
-        Ok(plan) => plan.digest.0.clone(),
-        Err(_) => format!(
-            "{:#?}",
-            (plan.atoms, plan.scopes, plan.store, plan.provides)
-        ),
-    }
 }
 
 fn compiled(path: &Path) -> Plan {
@@ -64,8 +47,8 @@ fn every_flow_stands_there_in_both_notations_and_means_the_same() {
             let [yaml, text] = [".flow.yaml", ".flow"]
                 .map(|ending| PathBuf::from(format!("{}{ending}", stem.display())));
             assert_eq!(
-                digest(compiled(&yaml)),
-                digest(compiled(&text)),
+                compiled(&yaml).outline(),
+                compiled(&text).outline(),
                 "{}",
                 stem.display()
             );
@@ -73,4 +56,86 @@ fn every_flow_stands_there_in_both_notations_and_means_the_same() {
         }
     }
     assert!(pairs >= 2);
+}
+
+const EVERYTHING: &str = include_str!("../suite/syntax/ok_everything.flow");
+
+/// Pieces of which texts are made that are nearly flows.
+fn pieces() -> impl Strategy<Value = &'static str> {
+    select(vec![
+        "flow", "task", "tasks", "store", "retry", "shell", "a", "é", "😀", " = ", "=", ": ", ":",
+        "\n", "\n  ", "{", "}", "[", "]", "(", ")", ", ", "{{ ", " }}", "\"", "'", "\"\"\"", "#",
+        "one_of(", "list<", "|", "- ", "//", "\t", "\r\n", "\r", "0755", "1.10", "10s", "null",
+        "\\", "\\n", "and", " == ", "-", "\u{feff}", "\u{85}", "X", ".",
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC{0,300}") {
+        assert_presentable("a.flow", &text);
+    }
+
+    #[test]
+    fn anything_like_a_flow_is_read_or_refused(pieces in prop::collection::vec(pieces(), 0..60)) {
+        assert_presentable("a.flow", &pieces.concat());
+    }
+
+    #[test]
+    fn a_flow_with_mistakes_is_read_or_refused(
+        edits in prop::collection::vec((any::<Index>(), any::<Index>(), pieces()), 1..5),
+    ) {
+        let mut text = EVERYTHING.to_owned();
+        for (at, length, piece) in edits {
+            let places: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+            if places.is_empty() {
+                break;
+            }
+            let from = at.index(places.len());
+            let to = (from + length.index(12)).min(places.len() - 1);
+            text.replace_range(places[from]..places[to], piece);
+        }
+        assert_presentable("a.flow", &text);
+    }
+}
+
+#[test]
+fn a_hundred_thousand_mistakes_are_told_as_a_hundred() {
+    for line in [
+        "a",
+        "a: b",
+        "a = b c",
+        "- x",
+        "a = \"x",
+        "task a { x }",
+        "a = {{ b }}",
+        "a = 'x",
+    ] {
+        let text = format!("flow {{\n{}}}\n", format!("{line}\n").repeat(100_000));
+        let (_, problems) = parse(&bundle_of("a.flow", &text), &KINDS);
+        assert!(
+            !problems.is_empty() && problems.len() <= MAX_PROBLEMS + 1,
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_flow_of_a_hundred_thousand_tasks_is_read() {
+    let tasks: String = (0..100_000)
+        .map(|n| {
+            format!(
+                "  task t{n} {{ sleep = 0s, needs = [t{}] }}\n",
+                n / 2 + 100_000
+            )
+        })
+        .collect();
+    let (flow, problems) = parse(
+        &bundle_of("a.flow", &format!("flow {{\n{tasks}}}\n")),
+        &KINDS,
+    );
+    assert_eq!(problems, []);
+    assert_eq!(flow.unwrap().body.tasks.len(), 100_000);
 }

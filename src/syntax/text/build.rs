@@ -10,11 +10,18 @@ use crate::model::{Span, Type};
 use crate::syntax::problem::{Problems, duplicate_key, shown};
 use crate::syntax::{Key, Node, NodeValue, Problem, Style, code};
 
-/// Makes the tree of a `file`.
-pub(super) fn build(file: u16, text: &str, pair: Pair<'_, Rule>, problems: &mut Problems) -> Read {
+/// Makes the tree of a `file`, of which the grammar was given the first `readable` bytes.
+pub(super) fn build(
+    file: u16,
+    text: &str,
+    readable: usize,
+    pair: Pair<'_, Rule>,
+    problems: &mut Problems,
+) -> Read {
     let mut builder = Builder {
         file,
         text,
+        readable,
         problems,
         broken: Vec::new(),
         silent_until: 0,
@@ -45,6 +52,8 @@ enum Place {
 struct Builder<'t, 'p> {
     file: u16,
     text: &'t str,
+    /// So much of it was given to the grammar; why not more is told already.
+    readable: usize,
     problems: &'p mut Problems,
     broken: Vec<Span>,
     /// Up to here, what else cannot be understood has the same cause as what was told.
@@ -246,7 +255,11 @@ impl Builder<'_, '_> {
                 .push(trouble::not_a_task(place, key.as_str(), label.as_str()));
         }
         let label = self.key(label);
-        Some((place, label, self.mapping(body, Place::Tasks)))
+        // In the tree, it stands below `tasks`, or in a list.
+        self.depth += 1;
+        let node = self.mapping(body, Place::Tasks);
+        self.depth -= 1;
+        Some((place, label, node))
     }
 
     fn setting(&mut self, pair: Pair<'_, Rule>, place: Place, entries: &mut Entries) {
@@ -442,6 +455,10 @@ impl Builder<'_, '_> {
             return scalar(String::new(), Style::Text, span);
         }
         if guess::is_text(written) {
+            if let Some(problem) = trouble::behind_quote(span, written) {
+                self.report_entry(span, problem);
+                return scalar(written.to_owned(), Style::Text, span);
+            }
             self.unquoted(span, written, "this reads like text, and has no quotes");
             return scalar(written.to_owned(), Style::Text, span);
         }
@@ -530,6 +547,10 @@ impl Builder<'_, '_> {
         let span = super::span(self.file, start, start + written.len());
         self.broken.push(span);
         let found = trouble::explain(self.file, self.text, start, written);
+        let cut = self.text.get(span.end as usize..self.readable);
+        if self.readable < self.text.len() && cut.is_some_and(|rest| rest.trim().is_empty()) {
+            return None;
+        }
         if found.is_entry {
             self.problems.push(found.problem);
         } else {

@@ -69,7 +69,7 @@ pub(super) fn read(file: u16, text: &str, problems: &mut Problems) -> Read {
         return nothing;
     };
     let before = problems.count();
-    let mut read = build::build(file, text, pair, problems);
+    let mut read = build::build(file, text, readable.len(), pair, problems);
     if !scanned.whole {
         // An empty flow is no second mistake, if only what stands before the first one was read.
         read.root = None;

@@ -20,14 +20,25 @@ pub(super) struct Scanned {
 struct Open {
     at: usize,
     bracket: u8,
+    line: Line,
     /// How many quotes did not end before it.
     unclosed_quotes: usize,
+}
+
+/// A line: where it begins, and how far it is indented.
+#[derive(Clone, Copy, PartialEq)]
+struct Line {
+    start: usize,
+    indent: usize,
 }
 
 struct Scan<'t> {
     file: u16,
     text: &'t str,
+    line: Line,
     open: Vec<Open>,
+    /// A bracket whose closing one is indented less than its own line, so that it probably closes another one.
+    suspect: Option<Open>,
     unclosed_quotes: usize,
     values: usize,
 }
@@ -37,7 +48,12 @@ pub(super) fn scan(file: u16, text: &str, problems: &mut Problems) -> Scanned {
     let mut scan = Scan {
         file,
         text,
+        line: Line {
+            start: 0,
+            indent: indent(text, 0),
+        },
         open: Vec::new(),
+        suspect: None,
         unclosed_quotes: 0,
         values: 0,
     };
@@ -78,7 +94,12 @@ impl Scan<'_> {
                 }
                 b'{' | b'[' | b'(' => self.open(at, bytes[at])?,
                 b'}' | b']' | b')' => self.close(at, bytes[at])?,
-                b',' | b'\n' | b'=' | b':' => {
+                b'\n' => {
+                    self.begin_line(at + 1);
+                    self.count(at)?;
+                    at + 1
+                }
+                b',' | b'=' | b':' => {
                     self.count(at)?;
                     at + 1
                 }
@@ -90,6 +111,13 @@ impl Scan<'_> {
             None => Ok(()),
             Some(_) => Err(self.unclosed()),
         }
+    }
+
+    fn begin_line(&mut self, start: usize) {
+        self.line = Line {
+            start,
+            indent: indent(self.text, start),
+        };
     }
 
     fn count(&mut self, at: usize) -> Result<(), Trouble> {
@@ -111,9 +139,13 @@ impl Scan<'_> {
             .map_or(self.text.len(), |end| at + end)
     }
 
-    fn block(&self, at: usize) -> Result<usize, Trouble> {
-        if let Some(end) = self.text[at + 3..].find("\"\"\"") {
-            return Ok(at + 3 + end + 3);
+    fn block(&mut self, at: usize) -> Result<usize, Trouble> {
+        let inside = &self.text[at + 3..];
+        if let Some(length) = inside.find("\"\"\"") {
+            if let Some(last) = inside[..length].rfind('\n') {
+                self.begin_line(at + 3 + last + 1);
+            }
+            return Ok(at + 3 + length + 3);
         }
         let problem = Problem::error(
             code::UNCLOSED_QUOTE,
@@ -160,6 +192,7 @@ impl Scan<'_> {
         self.open.push(Open {
             at,
             bracket,
+            line: self.line,
             unclosed_quotes: self.unclosed_quotes,
         });
         Ok(at + 1)
@@ -178,7 +211,12 @@ impl Scan<'_> {
             return Err((at, Some(problem.help(help))));
         };
         if closing(open.bracket) == bracket {
-            self.open.pop();
+            let closes = self.open.pop();
+            let first = at == self.line.start + self.line.indent;
+            let odd = |open: &Open| open.line != self.line && open.line.indent > self.line.indent;
+            if self.suspect.is_none() {
+                self.suspect = closes.filter(|open| first && odd(open));
+            }
             return Ok(at + 1);
         }
         // A quote that does not end has swallowed the bracket, and is told already.
@@ -202,8 +240,10 @@ impl Scan<'_> {
 
     /// The end of the text, with brackets that are open.
     fn unclosed(&self) -> Trouble {
-        let at = self.likely();
-        let open = &self.open[at];
+        let innermost = self.open.last();
+        let Some(open) = self.suspect.as_ref().or(innermost) else {
+            return (self.text.len(), None);
+        };
         if self.unclosed_quotes > open.unclosed_quotes {
             return (self.cut(), None);
         }
@@ -214,7 +254,7 @@ impl Scan<'_> {
             b'(' => "this parenthesis",
             _ => "what this brace opens",
         };
-        let line = self.text[self.text[..open.at].rfind('\n').map_or(0, |n| n + 1)..open.at].trim();
+        let line = self.text[open.line.start..open.at].trim();
         let label = match line.is_empty() {
             true => format!("opened with `{opener}`"),
             false => format!("`{}` is opened here", shown(line)),
@@ -229,30 +269,6 @@ impl Scan<'_> {
         (self.cut(), Some(problem))
     }
 
-    /// Of the brackets that are open at the end, the one that was probably meant to be closed: the innermost one whose
-    /// line is followed by a line that is indented no deeper and closes nothing.
-    fn likely(&self) -> usize {
-        let indent = |at: usize| {
-            let start = self.text[..at].rfind('\n').map_or(0, |n| n + 1);
-            let line = &self.text[start..];
-            line.len() - line.trim_start_matches([' ', '\t']).len()
-        };
-        self.open
-            .iter()
-            .enumerate()
-            .rev()
-            .find(|(_, open)| {
-                let own = indent(open.at);
-                let rest = &self.text[self.line_end(open.at)..];
-                let mut lines = rest.lines().filter(|line| !line.trim().is_empty());
-                lines.any(|line| {
-                    let deep = line.len() - line.trim_start().len();
-                    deep <= own && !line.trim_start().starts_with(['}', ']', ')'])
-                })
-            })
-            .map_or(self.open.len() - 1, |(at, _)| at)
-    }
-
     /// Up to where the text can be given to the grammar: a brace may be left open there, other brackets may not.
     fn cut(&self) -> usize {
         self.open
@@ -264,6 +280,12 @@ impl Scan<'_> {
     fn span(&self, start: usize, end: usize) -> Span {
         super::span(self.file, start, end)
     }
+}
+
+/// How far the line that begins at `start` is indented.
+fn indent(text: &str, start: usize) -> usize {
+    let line = &text[start..];
+    line.len() - line.trim_start_matches([' ', '\t']).len()
 }
 
 fn closing(bracket: u8) -> u8 {

@@ -192,17 +192,8 @@ impl Entry<'_> {
                 ", ",
             ));
         }
-        if let Some(length) = text_length(value)
-            && !value[length..].trim().is_empty()
-        {
-            let behind = &value[length..];
-            let gap = behind.len() - behind.trim_start().len();
-            return Problem::error(
-                code::TEXT_AFTER_QUOTE,
-                self.at(at + length + gap, end),
-                "this stands behind the closing quote of a text",
-            )
-            .help("put the quotes around the whole value, with quotes that belong to it as \\\"; entries of one line have commas between them");
+        if let Some(problem) = behind_quote(self.at(at, end), value) {
+            return problem;
         }
         if !value.starts_with(['"', '\'', '[', '{', '(']) && value.ends_with('}') {
             let brace = value.find('{').unwrap_or(0);
@@ -253,6 +244,9 @@ fn second_equals(value: &str) -> Option<(usize, std::ops::Range<usize>)> {
             at += text_length(&value[at..])?;
             continue;
         }
+        if matches!(bytes[at], b'{' | b'[' | b'(') {
+            return None;
+        }
         let alone = bytes[at] == b'='
             && bytes.get(at + 1) != Some(&b'=')
             && !at
@@ -295,6 +289,26 @@ pub(super) fn template(text: &str, at: Span, written: &str) -> Problem {
         ),
     )
     .help(help)
+}
+
+/// Something stands behind the closing quote of the text that a value begins with.
+pub(super) fn behind_quote(at: Span, value: &str) -> Option<Problem> {
+    let length = text_length(value)?;
+    let behind = value[length..].trim_start();
+    if behind.is_empty() {
+        return None;
+    }
+    let start = u32::try_from(value.len() - behind.len()).unwrap_or(0);
+    let place = Span {
+        start: at.start + start,
+        ..at
+    };
+    let problem = Problem::error(
+        code::TEXT_AFTER_QUOTE,
+        place,
+        "this stands behind the closing quote of a text",
+    );
+    Some(problem.help("put the quotes around the whole value, with quotes that belong to it as \\\"; entries of one line have commas between them"))
 }
 
 /// `|`, as YAML has it.
