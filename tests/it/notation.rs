@@ -102,7 +102,7 @@ proptest! {
 }
 
 #[test]
-fn a_hundred_thousand_mistakes_are_told_as_a_hundred() {
+fn thousands_of_mistakes_are_told_as_a_hundred() {
     for line in [
         "a",
         "a: b",
@@ -113,7 +113,7 @@ fn a_hundred_thousand_mistakes_are_told_as_a_hundred() {
         "a = {{ b }}",
         "a = 'x",
     ] {
-        let text = format!("flow {{\n{}}}\n", format!("{line}\n").repeat(100_000));
+        let text = format!("flow {{\n{}}}\n", format!("{line}\n").repeat(20_000));
         let (_, problems) = parse(&bundle_of("a.flow", &text), &KINDS);
         assert!(
             !problems.is_empty() && problems.len() <= MAX_PROBLEMS + 1,
@@ -123,12 +123,12 @@ fn a_hundred_thousand_mistakes_are_told_as_a_hundred() {
 }
 
 #[test]
-fn a_flow_of_a_hundred_thousand_tasks_is_read() {
-    let tasks: String = (0..100_000)
+fn a_flow_of_twenty_thousand_tasks_is_read() {
+    let tasks: String = (0..20_000)
         .map(|n| {
             format!(
                 "  task t{n} {{ sleep = 0s, needs = [t{}] }}\n",
-                n / 2 + 100_000
+                n / 2 + 20_000
             )
         })
         .collect();
@@ -137,5 +137,5 @@ fn a_flow_of_a_hundred_thousand_tasks_is_read() {
         &KINDS,
     );
     assert_eq!(problems, []);
-    assert_eq!(flow.unwrap().body.tasks.len(), 100_000);
+    assert_eq!(flow.unwrap().body.tasks.len(), 20_000);
 }

@@ -354,7 +354,9 @@ fn called(rule: Rule) -> Option<&'static str> {
         Rule::value | Rule::item => Some("a value"),
         Rule::list => Some("a list in brackets"),
         Rule::call => Some("a name with parentheses"),
-        Rule::block | Rule::text | Rule::raw | Rule::quoted => Some("a text in quotes"),
+        Rule::block | Rule::text | Rule::raw | Rule::escape | Rule::quoted => {
+            Some("a text in quotes")
+        }
         Rule::word | Rule::word_goes_on => Some("a number"),
         Rule::expression | Rule::operand | Rule::group | Rule::in_group => {
             Some("a name or an expression")

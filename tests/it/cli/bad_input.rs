@@ -280,7 +280,7 @@ fn what_is_no_text_is_refused() {
     error[nesting-too-deep]: lists and mappings are nested more than 64 deep here
      --> deep.flow:1:80
       |
-    1 | flow a { task b {[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[...
+    1 | flow a { task b {[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[...
       |                                                                                ^
       |
       = help: make it flatter: tasks of nested groups can stand side by side and name what they need
