@@ -109,7 +109,12 @@ async fn run(store: Arc<dyn Store>, plan: &Arc<Plan>, jobs: u32) -> Duration {
         let epoch = store.own(job.id, &who).await.expect("the store answers");
         ready.push((job.id, epoch.expect("a new job is to be run")));
     }
-    let (writer, writing) = Writer::new(Arc::clone(&store), None, Duration::from_secs(5));
+    let (writer, writing) = Writer::new(
+        Arc::clone(&store),
+        None,
+        Arc::new(SystemClock),
+        Duration::from_secs(5),
+    );
     let mut background = JoinSet::new();
     background.spawn(writing);
     let mut driven = JoinSet::new();

@@ -1,6 +1,7 @@
 //! The scheduler alone, without I/O: time and memory for each atom, from 1,000 to 1,000,000 atoms.
 //!
-//! `cargo bench --bench scheduler` prints a table, and the growth exponent (1.0 is linear) over the whole range.
+//! `cargo bench --bench scheduler [-- SHAPE]` prints a table, and the growth exponent (1.0 is linear): the fit over all
+//! sizes, each the best of several rounds.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::VecDeque;
@@ -9,7 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use jobrunner::compile::{Action, Atom, AtomKind, Plan, Task, Template};
-use jobrunner::model::{AtomId, Checkpoint, FlowState, Phase, ScopeId, Timestamp, Value};
+use jobrunner::model::{
+    AtomId, Checkpoint, Failure, FailureKind, FlowState, Phase, ScopeId, Timestamp, Value,
+};
 use jobrunner::scheduler::{Event, Scheduler};
 use petgraph::graph::{DiGraph, NodeIndex};
 
@@ -88,6 +91,21 @@ fn layered(layers: usize, width: usize) -> Plan {
     Plan::flat("bench", atoms, graph)
 }
 
+/// A side ends: well, unless it is the execute side of `failing`.
+fn finished((atom, attempt, phase): (AtomId, u32, Phase), failing: Option<AtomId>) -> Event {
+    let outcome = if failing == Some(atom) && phase == Phase::Execute {
+        Err(Failure::new(FailureKind::Exit, "exited with code 1"))
+    } else {
+        Ok(Value::Null)
+    };
+    Event::Finished {
+        atom,
+        attempt,
+        phase,
+        outcome,
+    }
+}
+
 /// Runs the flow, forward (`fail` false) or forward up to the last atom and all the way back.
 fn run(plan: &Arc<Plan>, fail: bool) -> (f64, usize) {
     let before = IN_USE.load(Ordering::Relaxed);
@@ -98,39 +116,22 @@ fn run(plan: &Arc<Plan>, fail: bool) -> (f64, usize) {
     let mut now = 0;
     let mut peak = 0;
     let last = AtomId(plan.atoms.len() as u32 - 1);
-    let step = scheduler
-        .handle(Event::Resumed, Timestamp(now))
-        .expect("it fits");
-    running.extend(
-        step.commands
-            .into_iter()
-            .map(|c| (c.atom, c.attempt, c.phase)),
-    );
-    while let Some((atom, attempt, phase)) = running.pop_front() {
+    let mut event = Some(Event::Resumed);
+    while let Some(next) = event {
         now += 1;
-        let outcome = if fail && atom == last && phase == Phase::Execute {
-            Err(jobrunner::model::Failure::new(
-                jobrunner::model::FailureKind::Exit,
-                "exited with code 1",
-            ))
-        } else {
-            Ok(Value::Null)
-        };
-        let event = Event::Finished {
-            atom,
-            attempt,
-            phase,
-            outcome,
-        };
-        let step = scheduler.handle(event, Timestamp(now)).expect("it fits");
-        running.extend(
-            step.commands
-                .into_iter()
-                .map(|c| (c.atom, c.attempt, c.phase)),
-        );
+        let step = scheduler.handle(next, Timestamp(now)).expect("it fits");
+        let begun = step.commands.iter();
+        running.extend(begun.map(|c| (c.atom, c.attempt, c.phase)));
         if now % 1024 == 0 {
             peak = peak.max(IN_USE.load(Ordering::Relaxed) - before);
         }
+        event = if scheduler.next_wakeup().is_some() {
+            Some(Event::Tick)
+        } else {
+            running
+                .pop_front()
+                .map(|side| finished(side, fail.then_some(last)))
+        };
     }
     let expected = if fail {
         FlowState::Reverted
@@ -142,7 +143,18 @@ fn run(plan: &Arc<Plan>, fail: bool) -> (f64, usize) {
     (start.elapsed().as_secs_f64(), peak)
 }
 
+/// The power of the size that the time grows with: the slope of the line that fits the logarithms best.
+fn exponent(points: &[(f64, f64)]) -> f64 {
+    let count = points.len() as f64;
+    let logs = || points.iter().map(|(size, time)| (size.ln(), time.ln()));
+    let (x, y) = logs().fold((0.0, 0.0), |(x, y), (a, b)| (x + a / count, y + b / count));
+    let rise: f64 = logs().map(|(a, b)| (a - x) * (b - y)).sum();
+    let run: f64 = logs().map(|(a, _)| (a - x) * (a - x)).sum();
+    rise / run
+}
+
 fn main() {
+    let wanted: Option<String> = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
     type Shape = fn(usize) -> Plan;
     let shapes: [(&str, Shape); 3] = [
         ("chain", |n| layered(n, 1)),
@@ -154,15 +166,18 @@ fn main() {
     ];
     println!("shape    atoms     direction   ns/atom  atoms/s     bytes/atom");
     for (name, shape) in shapes {
+        if wanted.as_ref().is_some_and(|wanted| wanted != name) {
+            continue;
+        }
         for fail in [false, true] {
             let mut points: Vec<(f64, f64)> = Vec::new();
             for atoms in [1_000, 10_000, 100_000, 1_000_000] {
                 let plan = Arc::new(shape(atoms));
                 let count = plan.atoms.len();
-                let rounds = (200_000 / count).clamp(1, 50);
+                let rounds = (1_000_000 / count).clamp(3, 100);
                 let mut best = f64::MAX;
                 let mut memory = 0;
-                for _ in 0..=rounds {
+                for _ in 0..rounds {
                     let (seconds, peak) = run(&plan, fail);
                     best = best.min(seconds);
                     memory = memory.max(peak);
@@ -177,8 +192,7 @@ fn main() {
                     memory / count
                 );
             }
-            let ((a, x), (b, y)) = (points[0], points[points.len() - 1]);
-            let exponent = (y / x).ln() / (b / a).ln();
+            let exponent = exponent(&points);
             println!("{name:<8} growth exponent {exponent:.2}");
         }
     }

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod compile;
 pub mod conductor;
 pub mod engine;
+pub mod explain;
 pub mod model;
 pub mod ports;
 pub mod rehearsal;

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::model::{ConductorId, JobId, Priority, Timestamp};
-use crate::ports::{BoardError, Claim, Clock, JobBoard, Notice, Posting};
+use crate::ports::{BoardError, Claim, Clock, JobBoard, Notice, Posting, Registered, Registration};
 
 /// Postings in an ordered map behind one lock. Clones share the postings; each waits on its own, as a process would.
 pub struct MemoryBoard {
@@ -27,6 +27,8 @@ struct Postings {
     /// In the order in which they are claimed.
     queue: BTreeSet<Place>,
     last: u64,
+    /// With the instant at which each is forgotten.
+    conductors: BTreeMap<ConductorId, (Registered, Timestamp)>,
 }
 
 type Place = (Priority, u64, JobId);
@@ -146,6 +148,20 @@ impl JobBoard for MemoryBoard {
         Ok(None)
     }
 
+    async fn next_expiry(&self) -> Result<Option<Duration>, BoardError> {
+        let now = self.clock.now();
+        let postings = self.postings();
+        let leases = postings
+            .jobs
+            .values()
+            .filter_map(|posted| posted.lease.as_ref());
+        let first = leases
+            .map(|(_, until)| *until)
+            .filter(|until| *until > now)
+            .min();
+        Ok(first.map(|until| until.since(now)))
+    }
+
     async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError> {
         let until = self.clock.now().plus(ttl);
         let mut held = Vec::new();
@@ -198,6 +214,7 @@ impl JobBoard for MemoryBoard {
             return Ok(());
         }
         tokio::select! {
+            biased;
             _ = changes.changed() => {}
             () = self.clock.sleep_until(until) => {}
         }
@@ -219,6 +236,35 @@ impl JobBoard for MemoryBoard {
                     lease: posted.lease.clone(),
                 })
             })
+            .collect())
+    }
+
+    async fn register(&self, conductor: &Registration, keep: Duration) -> Result<(), BoardError> {
+        let now = self.clock.now();
+        let registered = Registered {
+            conductor: conductor.clone(),
+            seen_at: now,
+        };
+        let mut postings = self.postings();
+        postings.conductors.retain(|_, (_, until)| *until > now);
+        postings
+            .conductors
+            .insert(conductor.id.clone(), (registered, now.plus(keep)));
+        Ok(())
+    }
+
+    async fn unregister(&self, who: &ConductorId) -> Result<(), BoardError> {
+        self.postings().conductors.remove(who);
+        Ok(())
+    }
+
+    async fn conductors(&self) -> Result<Vec<Registered>, BoardError> {
+        let now = self.clock.now();
+        let postings = self.postings();
+        let there = postings.conductors.values();
+        Ok(there
+            .filter(|(_, until)| *until > now)
+            .map(|(registered, _)| registered.clone())
             .collect())
     }
 }

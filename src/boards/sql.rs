@@ -16,17 +16,25 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::registration;
 use crate::model::{ConductorId, JobId, Priority, Timestamp};
-use crate::ports::{BoardError, Claim, Clock, JobBoard, Notice, Posting};
+use crate::ports::{BoardError, Claim, Clock, JobBoard, Notice, Posting, Registered, Registration};
 use crate::sql::{Args, Database, Durability, Row, Schema, SqlError};
 
 const SCHEMA: Schema = Schema {
     history: "board_migrations",
-    sqlite: &[(
-        1,
-        "postings",
-        include_str!("migrations/sqlite/0001_postings.sql"),
-    )],
+    sqlite: &[
+        (
+            1,
+            "postings",
+            include_str!("migrations/sqlite/0001_postings.sql"),
+        ),
+        (
+            2,
+            "conductors",
+            include_str!("migrations/sqlite/0002_conductors.sql"),
+        ),
+    ],
 };
 
 /// How often the pulse is read by those who wait: what a change by another process takes to be noticed.
@@ -157,6 +165,10 @@ const CLAIM: &str = concat!(
      COMMIT"
 );
 
+/// `$1` now. When the next lease runs out.
+const NEXT_EXPIRY: &str = "
+    SELECT until FROM postings WHERE leased = 1 AND until > $1 ORDER BY until LIMIT 1";
+
 /// `$1` who, `$2` until.
 const RENEW: &str = "
     UPDATE postings SET leased = 1, until = $2 WHERE holder = $1 RETURNING job";
@@ -181,6 +193,20 @@ const COMPLETE: &str = concat!(
 /// `$1` limit.
 const SNAPSHOT: &str = "
     SELECT job, requires, priority, holder, until FROM postings ORDER BY priority, n LIMIT $1";
+
+/// `$1` id, `$2` now, `$3` until, `$4` what it tells.
+const REGISTER: &str = "
+    BEGIN IMMEDIATE;
+    DELETE FROM conductors WHERE until <= $2;
+    INSERT INTO conductors (id, seen_at, until, body) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (id) DO UPDATE SET seen_at = $2, until = $3, body = $4;
+    COMMIT";
+
+/// `$1` id.
+const UNREGISTER: &str = "DELETE FROM conductors WHERE id = $1";
+
+/// `$1` now.
+const CONDUCTORS: &str = "SELECT id, seen_at, body FROM conductors WHERE until > $1 ORDER BY id";
 
 #[async_trait]
 impl JobBoard for SqlBoard {
@@ -238,6 +264,16 @@ impl JobBoard for SqlBoard {
         }))
     }
 
+    async fn next_expiry(&self) -> Result<Option<Duration>, BoardError> {
+        let now = self.clock.now();
+        let rows = self
+            .database
+            .read(NEXT_EXPIRY, Args::new().int(now.0))
+            .await?;
+        let until = rows.first().map(|row| row.int(0)).transpose()?;
+        Ok(until.map(|until| Timestamp(until).since(now)))
+    }
+
     async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError> {
         let until = self.clock.now().plus(ttl).0;
         let args = Args::new().text(who.0.as_str()).int(until);
@@ -284,6 +320,37 @@ impl JobBoard for SqlBoard {
         let rows = self.database.read(SNAPSHOT, Args::new().int(limit)).await?;
         rows.iter().map(posting).collect()
     }
+
+    async fn register(&self, conductor: &Registration, keep: Duration) -> Result<(), BoardError> {
+        let now = self.clock.now();
+        let args = Args::new()
+            .text(conductor.id.0.as_str())
+            .int(now.0)
+            .int(now.plus(keep).0)
+            .text(registration::write(conductor));
+        self.database.write(REGISTER, args).await?;
+        Ok(())
+    }
+
+    async fn unregister(&self, who: &ConductorId) -> Result<(), BoardError> {
+        let args = Args::new().text(who.0.as_str());
+        self.database.write(UNREGISTER, args).await?;
+        Ok(())
+    }
+
+    async fn conductors(&self) -> Result<Vec<Registered>, BoardError> {
+        let args = Args::new().int(self.clock.now().0);
+        let rows = self.database.read(CONDUCTORS, args).await?;
+        let mut there = Vec::new();
+        for row in &rows {
+            there.extend(registration::read(
+                &row.text(0)?,
+                &row.text(2)?,
+                Timestamp(row.int(1)?),
+            ));
+        }
+        Ok(there)
+    }
 }
 
 fn posting(row: &Row) -> Result<Posting, BoardError> {
@@ -322,6 +389,7 @@ mod tests {
             REQUIREMENTS,
             CLAIMABLE,
             CLAIM,
+            NEXT_EXPIRY,
             RENEW,
             RELEASE,
             COMPLETE,

@@ -3,20 +3,23 @@
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::config::Config;
-use super::diagnostics::{as_json, has_errors};
+use super::diagnostics::{self, has_errors};
 use super::flows::Flows;
 use super::report::{self, Error, Exit, Result};
+use super::sarif;
 use super::source;
+use crate::model::Bundle;
+use crate::syntax::Problem;
 
 /// What `check` takes.
 #[derive(Debug, Args)]
 #[command(
     after_help = "With `--format json`: {\"version\": 1, \"flows\": [{\"flow\", \"ok\", \"problems\": [{\"severity\", \
 \"code\", \"message\", \"path\", \"line\", \"column\", \"end_line\", \"end_column\", \"label\", \"help\", \"related\"}]}]}. \
-Lines and columns count from 1, columns in characters."
+Lines and columns count from 1, columns in characters.\n\nWith `--format sarif`: SARIF 2.1.0."
 )]
 pub struct Arguments {
     /// Paths or names of flows
@@ -28,7 +31,7 @@ pub struct Arguments {
         value_enum,
         default_value_t,
         hide_possible_values = true,
-        value_name = "text|json"
+        value_name = "text|json|sarif"
     )]
     format: Format,
 }
@@ -41,65 +44,115 @@ pub enum Format {
     Text,
     /// For programs
     Json,
+    /// For code hosts and editors
+    Sarif,
 }
+
+/// A flow that was looked at.
+struct Checked<'a> {
+    /// What it was called.
+    name: &'a str,
+    bundle: Bundle,
+    problems: Vec<Problem>,
+    ok: bool,
+}
+
+/// What was found, or what could not be read and why.
+type Outcome<'a> = std::result::Result<Checked<'a>, (&'a str, Error)>;
 
 /// Checks the flows.
 ///
 /// # Errors
-/// A flow cannot be read.
+/// The output cannot be written.
 pub fn run(config: &Config, arguments: &Arguments) -> Result {
     let flows = Flows::new(config.flows.clone());
+    let outcomes = arguments.flows.iter().map(|name| check(&flows, name));
+    match arguments.format {
+        Format::Text => text(outcomes),
+        Format::Json => document(outcomes.collect(), as_json),
+        Format::Sarif => document(outcomes.collect(), as_sarif),
+    }
+}
+
+/// All that is wrong with a flow, or why there is nothing to look at.
+fn check<'a>(flows: &Flows, name: &'a str) -> Outcome<'a> {
+    let (bundle, ok, problems) = match flows.open(name) {
+        Ok(bundle) => {
+            let (plan, problems) = source::check(&bundle);
+            let ok = plan.is_some() && !has_errors(&problems);
+            (bundle, ok, problems)
+        }
+        Err(Error::Flow { bundle, problems }) => (bundle, false, problems),
+        Err(error) => return Err((name, error)),
+    };
+    Ok(Checked {
+        name,
+        bundle,
+        problems,
+        ok,
+    })
+}
+
+fn text<'a>(outcomes: impl Iterator<Item = Outcome<'a>>) -> Result {
     let mut exit = Exit::Success;
-    let mut unreadable = None;
-    let mut found = Vec::new();
-    for name in &arguments.flows {
-        let bundle = match flows.open(name) {
-            Ok(bundle) => bundle,
-            // The other flows are checked all the same.
-            Err(error) => {
-                exit = Exit::BadInput;
-                match (arguments.format, unreadable.take()) {
-                    (Format::Text, None) => unreadable = Some(error),
-                    (Format::Text, Some(first)) => {
-                        report::also(&first)?;
-                        unreadable = Some(error);
-                    }
-                    (Format::Json, _) => {
-                        found.push(json!({ "flow": name, "ok": false, "problems": [{
-                            "severity": "error", "code": "unreadable", "message": error.message(), "path": name,
-                        }] }));
-                    }
-                }
-                continue;
-            }
-        };
-        let (plan, problems) = source::check(&bundle);
-        let ok = plan.is_some() && !has_errors(&problems);
-        if !ok {
-            exit = Exit::BadInput;
-        }
-        match arguments.format {
-            Format::Text => {
-                report::warn(&bundle, &problems)?;
-                if ok {
-                    let path = bundle
-                        .files
-                        .first()
-                        .map_or(name.as_str(), |file| file.path.as_str());
+    let mut first = None;
+    for outcome in outcomes {
+        match outcome {
+            Ok(checked) => {
+                report::list(&checked.bundle, &checked.problems)?;
+                first = first.or_else(|| checked.problems.first().map(|problem| problem.code));
+                if checked.ok {
+                    let file = checked.bundle.files.first();
+                    let path = file.map_or(checked.name, |file| file.path.as_str());
                     writeln!(anstream::stdout().lock(), "{path}: ok")?;
+                } else {
+                    exit = Exit::BadInput;
                 }
             }
-            Format::Json => found
-                .push(json!({ "flow": name, "ok": ok, "problems": as_json(&bundle, &problems) })),
+            // The other flows are checked all the same.
+            Err((_, error)) => {
+                report::also(&error)?;
+                exit = Exit::BadInput;
+            }
         }
     }
-    if arguments.format == Format::Json {
-        let text = serde_json::to_string_pretty(&json!({ "version": 1, "flows": found }));
-        writeln!(
-            std::io::stdout().lock(),
-            "{}",
-            text.map_err(std::io::Error::from)?
-        )?;
+    report::pointer(first)?;
+    Ok(exit)
+}
+
+/// All flows in one document, for programs.
+fn document(outcomes: Vec<Outcome<'_>>, render: fn(&[Outcome<'_>]) -> Value) -> Result {
+    let text = serde_json::to_string_pretty(&render(&outcomes)).map_err(std::io::Error::from)?;
+    writeln!(std::io::stdout().lock(), "{text}")?;
+    let ok = |outcome: &Outcome<'_>| outcome.as_ref().is_ok_and(|checked| checked.ok);
+    Ok(if outcomes.iter().all(ok) {
+        Exit::Success
+    } else {
+        Exit::BadInput
+    })
+}
+
+fn as_json(outcomes: &[Outcome<'_>]) -> Value {
+    let flow = |outcome: &Outcome<'_>| match outcome {
+        Ok(checked) => json!({
+            "flow": checked.name,
+            "ok": checked.ok,
+            "problems": diagnostics::as_json(&checked.bundle, &checked.problems),
+        }),
+        Err((name, error)) => json!({ "flow": name, "ok": false, "problems": [{
+            "severity": "error", "code": "unreadable", "message": error.message(), "path": name,
+        }] }),
+    };
+    json!({ "version": 1, "flows": outcomes.iter().map(flow).collect::<Vec<_>>() })
+}
+
+fn as_sarif(outcomes: &[Outcome<'_>]) -> Value {
+    let mut log = sarif::Log::default();
+    for outcome in outcomes {
+        match outcome {
+            Ok(checked) => log.add(checked.name, &checked.bundle, &checked.problems),
+            Err((name, error)) => log.add_unreadable(name, &error.message()),
+        }
     }
-    unreadable.map_or(Ok(exit), |error: Error| Err(error))
+    log.finish()
 }

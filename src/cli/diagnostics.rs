@@ -1,11 +1,13 @@
 //! Problems of a flow, rendered: for people with the text underlined, for programs as JSON.
 
+use std::ops::Range;
+
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::json;
 
 use super::words::count;
 use crate::model::{Bundle, SourceFile, Span, Value};
-use crate::syntax::{Problem, Severity};
+use crate::syntax::{Position, Problem, Severity};
 
 /// All problems, in the order in which they are arranged, and a line that counts them. With escape sequences for colours.
 #[must_use]
@@ -31,7 +33,7 @@ pub fn as_json(bundle: &Bundle, problems: &[Problem]) -> Value {
     problems
         .iter()
         .map(|problem| {
-            let mut object = place(bundle, problem.span);
+            let mut object = place_as_json(bundle, problem.span);
             object["severity"] = json!(severity(problem.severity));
             object["code"] = json!(problem.code);
             object["message"] = json!(problem.message);
@@ -41,7 +43,7 @@ pub fn as_json(bundle: &Bundle, problems: &[Problem]) -> Value {
                 .related
                 .iter()
                 .map(|(span, label)| {
-                    let mut object = place(bundle, *span);
+                    let mut object = place_as_json(bundle, *span);
                     object["label"] = json!(label);
                     object
                 })
@@ -145,7 +147,7 @@ fn snippet<'a>(
 }
 
 /// The span within the text, on borders of characters, without the line end that it may close with.
-fn clamp(text: &str, span: Span) -> std::ops::Range<usize> {
+fn clamp(text: &str, span: Span) -> Range<usize> {
     let start = text.floor_char_boundary((span.start as usize).min(text.len()));
     let end = text.ceil_char_boundary((span.end as usize).clamp(start, text.len()));
     let trimmed = text[start..end].trim_end_matches(['\n', '\r']).len();
@@ -156,21 +158,33 @@ fn line_of(text: &str, at: usize) -> usize {
     text[..at].bytes().filter(|b| *b == b'\n').count() + 1
 }
 
-fn place(bundle: &Bundle, span: Span) -> Value {
-    let Some(file) = bundle.files.get(usize::from(span.file)) else {
-        return json!({});
-    };
+/// From where to where a span goes in its file, from 1, in characters; `None` if there is no such file.
+#[must_use]
+pub fn place(bundle: &Bundle, span: Span) -> Option<Range<Position>> {
+    let file = bundle.files.get(usize::from(span.file))?;
     let range = clamp(&file.text, span);
-    let column = |at: usize| {
+    let position = |at: usize| {
         let from = file.text[..at].rfind('\n').map_or(0, |at| at + 1);
-        file.text[from..at].chars().count() + 1
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Position {
+            line: number(line_of(&file.text, at)),
+            column: number(file.text[from..at].chars().count() + 1),
+        }
+    };
+    Some(position(range.start)..position(range.end))
+}
+
+fn place_as_json(bundle: &Bundle, span: Span) -> Value {
+    let file = bundle.files.get(usize::from(span.file));
+    let Some((file, place)) = file.zip(place(bundle, span)) else {
+        return json!({});
     };
     json!({
         "path": file.path,
-        "line": line_of(&file.text, range.start),
-        "column": column(range.start),
-        "end_line": line_of(&file.text, range.end),
-        "end_column": column(range.end),
+        "line": place.start.line,
+        "column": place.start.column,
+        "end_line": place.end.line,
+        "end_column": place.end.column,
     })
 }
 

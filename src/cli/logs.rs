@@ -13,6 +13,7 @@ use super::line::DIM;
 use super::report::{Error, Exit, Result};
 use super::source::plan_of;
 use super::words;
+use crate::compile::last_part;
 use crate::model::{JobId, Phase};
 use crate::ports::{LogChunk, LogFilter, Store, Stream};
 use crate::syntax::did_you_mean;
@@ -78,10 +79,7 @@ pub fn known_task<'a>(task: &str, names: impl Iterator<Item = &'a str>) -> Resul
     }
     let said = Error::input(format!("the job has no task `{task}`"));
     // The last part of a name is what people remember.
-    let inner = names
-        .iter()
-        .find(|name| name.rsplit('.').next() == Some(task))
-        .copied();
+    let inner = names.iter().find(|name| last_part(name) == task).copied();
     Err(
         match inner.or_else(|| did_you_mean(task, names.iter().copied())) {
             Some(meant) => said.help(format!("did you mean `{meant}`?")),

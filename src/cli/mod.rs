@@ -5,9 +5,11 @@
 mod backend;
 mod check;
 mod conduct;
+mod conductors;
 mod config;
 mod diagnostics;
 mod display;
+mod explain;
 mod flows;
 mod follow;
 mod graph;
@@ -24,6 +26,7 @@ mod rehearse;
 mod report;
 mod request;
 mod run;
+mod sarif;
 mod screen;
 mod show;
 mod source;
@@ -53,6 +56,7 @@ Examples:
   jobrunner run                             be a conductor
   jobrunner show                            what is on the board
   jobrunner check build.flow.yaml           every problem of a flow, nothing run
+  jobrunner explain duplicate-key           more about one of them
   jobrunner rehearse build.flow.yaml        what would be undone if any task failed
 
 Exit codes: 0 success, 1 the flow was reverted, 2 the input was bad, 3 a person is needed,
@@ -76,12 +80,16 @@ enum Command {
     Post(post::Arguments),
     /// What is on the board, or how far one job is
     Show(show::Arguments),
+    /// The conductors: since when, last seen, how many jobs, what they can do
+    Conductors(conductors::Arguments),
     /// What the tasks of a job put out
     Logs(logs::Arguments),
     /// The graph of a flow or a job, as DOT for Graphviz
     Graph(graph::Arguments),
     /// Every problem of some flows; nothing is run
     Check(check::Arguments),
+    /// More about a problem: what it means, why, a wrong and a right example
+    Explain(explain::Arguments),
     /// What would happen if any one thing went wrong; nothing is run
     Rehearse(rehearse::Arguments),
     /// Undo a job: what runs is stopped, everything that was done is reverted
@@ -125,9 +133,11 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::Run(arguments) => run::run(&config, cli.global.verbose, arguments, given),
         Command::Post(arguments) => block_on(post::run(&config, arguments, given)),
         Command::Show(arguments) => block_on(show::run(&config, arguments)),
+        Command::Conductors(arguments) => block_on(conductors::run(&config, arguments)),
         Command::Logs(arguments) => block_on(logs::run(&config, arguments)),
         Command::Graph(arguments) => block_on(graph::run(&config, arguments)),
         Command::Check(arguments) => check::run(&config, &arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments, given),
         Command::Cancel(arguments) => block_on(request::cancel(&config, arguments)),
         Command::Suspend(arguments) => block_on(request::suspend(&config, arguments)),

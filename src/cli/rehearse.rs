@@ -9,12 +9,12 @@ mod verdict;
 use clap::Args;
 use serde_json::json;
 
-use super::check::Format;
 use super::inputs::Inputs;
 use super::line::Line;
 use super::report::{Error, Exit, Result};
+use super::show::Format;
 use super::{Given, post, report, screen, words};
-use crate::compile::Plan;
+use crate::compile::{Plan, last_part};
 use crate::model::{AtomId, Timestamp};
 use crate::ports::{Clock, SystemClock};
 use crate::rehearsal::{self, FOR_GOOD, Faults, Places, Report};
@@ -193,7 +193,7 @@ fn task(plan: &Plan, name: &str) -> Result<AtomId> {
             .map(|(atom, id)| (atom.name.as_str(), AtomId(id)))
             .filter(|(_, id)| plan.task(*id).is_some())
     };
-    let last = |full: &str| full.rsplit('.').next() == Some(name);
+    let last = |full: &str| last_part(full) == name;
     let mut short = tasks().filter(|(full, _)| last(full));
     if let Some((_, id)) = tasks().find(|(full, _)| *full == name) {
         return Ok(id);

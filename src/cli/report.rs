@@ -192,11 +192,31 @@ pub fn finish(result: Result) -> ExitCode {
 /// # Errors
 /// Standard error cannot be written.
 pub fn warn(bundle: &Bundle, problems: &[Problem]) -> io::Result<()> {
+    list(bundle, problems)?;
+    pointer(problems.first().map(|problem| problem.code))
+}
+
+/// Prints problems of one flow, of several. [`pointer`] belongs behind the last.
+///
+/// # Errors
+/// Standard error cannot be written.
+pub fn list(bundle: &Bundle, problems: &[Problem]) -> io::Result<()> {
     if problems.is_empty() {
         return Ok(());
     }
     let mut err = anstream::stderr().lock();
     write!(err, "{}", diagnostics::render(bundle, problems))
+}
+
+/// Says where there is more about problems, if the code of one was printed.
+///
+/// # Errors
+/// Standard error cannot be written.
+pub fn pointer(code: Option<&str>) -> io::Result<()> {
+    match code {
+        Some(code) => hint(&format!("more about a problem: jobrunner explain {code}")),
+        None => Ok(()),
+    }
 }
 
 /// Prints what a command is for: to standard output, without colours if that is no terminal.
@@ -229,7 +249,8 @@ fn say(error: &Error) -> io::Result<()> {
     let mut err = anstream::stderr().lock();
     match error {
         Error::Flow { bundle, problems } => {
-            write!(err, "{}", diagnostics::render(bundle, problems))
+            drop(err);
+            warn(bundle, problems)
         }
         Error::Usage(usage) => usage.print(),
         Error::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -112,7 +112,7 @@ async fn here(
     let new = post::new_job(source, plan, None, None);
     let id = new.id;
     // Posted as claimed by this conductor already: no other one can be faster.
-    post::post(&backend, &new, Some((&settings.id, settings.lease_ttl))).await?;
+    post::post(&backend, &new, Some((&settings.id, settings.lease))).await?;
     let short = job::short(backend.store.as_ref(), id).await?;
     let mut display = Display::new(plan, short.clone(), verbose > 0);
     display.begin(&plan.name);

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::backend::Backend;
-use super::check::Format;
 use super::config::Config;
 use super::line::{BOLD, DIM, Line, MAGENTA, PLAIN, RED, columns};
 use super::narration::{blame, narrate};
@@ -19,10 +18,20 @@ use super::source::plan_of;
 use super::status::{Look, flow_symbol, headline};
 use super::tree::Tree;
 use super::words::age;
-use super::{job, report};
+use super::{conductors, job, report};
 use crate::model::{Checkpoint, ConductorId, Intent, JobId, Timestamp, Value};
 use crate::ports::{Clock, EventRow, JobRow, JobSummary, Loaded, SystemClock};
 use anstyle::Style;
+
+/// For whom it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
 
 /// What `show` takes.
 #[derive(Debug, Args)]
@@ -41,6 +50,9 @@ pub struct Arguments {
     /// Jobs that have ended as well; with JOB, all of its steps
     #[arg(long)]
     all: bool,
+    /// What keeps the job from being run: what each conductor lacks
+    #[arg(long, requires = "job", conflicts_with_all = ["watch", "all", "format"])]
+    why: bool,
     /// How it is told
     #[arg(
         long,
@@ -66,10 +78,15 @@ const TICK: Duration = Duration::from_millis(300);
 /// There is no such job, or the store cannot be read.
 pub async fn run(config: &Config, arguments: Arguments) -> Result {
     let backend = Backend::open(config).await?;
-    let id = match &arguments.job {
-        Some(prefix) => Some(job::find(backend.store.as_ref(), prefix).await?.id),
+    let found = match &arguments.job {
+        Some(prefix) => Some(job::find(backend.store.as_ref(), prefix).await?),
         None => None,
     };
+    if let (true, Some(found)) = (arguments.why, &found) {
+        print(&conductors::why(&backend, found).await?)?;
+        return Ok(Exit::Success);
+    }
+    let id = found.map(|found| found.id);
     match (arguments.format, arguments.watch) {
         (Format::Json, _) => {
             let object = match id {
@@ -123,7 +140,11 @@ async fn watch(backend: &Backend, id: Option<JobId>, all: bool) -> Result<()> {
     Ok(())
 }
 
-fn print(lines: &[Line]) -> Result<()> {
+/// Prints lines, with colours where they are seen.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print(lines: &[Line]) -> Result<()> {
     let colour = screen::has_colour();
     let text: String = lines
         .iter()
@@ -193,7 +214,8 @@ fn cut(name: &str) -> String {
     Line::new().with(PLAIN, name).fit(40).render(false)
 }
 
-fn state(job: &JobSummary) -> String {
+/// A job's state, and what has been asked of it.
+pub fn state(job: &JobSummary) -> String {
     let asked = match job.intent {
         Intent::None => "",
         _ if job.flow.state.is_end() => "",
@@ -283,7 +305,10 @@ async fn about(backend: &Backend, job: &JobRow, now: Timestamp) -> Line {
         None if job.requires == "[]" => line.push(DIM, ", waits for a conductor: `jobrunner run`"),
         None => line.push(
             DIM,
-            format!(", waits for a conductor with {}", job.requires),
+            format!(
+                ", waits for a conductor with {} (`--why` tells what each one lacks)",
+                conductors::requirements(&job.requires)
+            ),
         ),
     }
     match job.intent {

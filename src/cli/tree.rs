@@ -5,7 +5,7 @@
 use super::line::{BOLD, DIM, Line, PLAIN};
 use super::progress::{Progress, Tally};
 use super::status::{Look, group_details, group_state, retries, symbol, task_details};
-use crate::compile::{AtomKind, Plan};
+use crate::compile::{self, AtomKind, Plan};
 use crate::model::{AtomId, AtomState, ScopeId};
 
 /// The tasks and groups of a plan, nested as the flow nests them.
@@ -259,7 +259,7 @@ fn name(progress: &Progress, row: Row, look: Look) -> Line {
 }
 
 fn last(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
+    compile::last_part(name)
 }
 
 fn details(

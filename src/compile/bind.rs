@@ -7,11 +7,12 @@ use indexmap::IndexMap;
 
 use super::catalog::{Call, Catalog, Reading, node_text, read_call, read_shape};
 use super::graph::scope_of;
-use super::layout::{Layout, Member, Seat};
+use super::layout::{Layout, Member, Part, Seat};
 use super::names::{From, Names};
 use super::uses::{Found, Spot, Use};
 use super::{
-    Action, Atom, AtomKind, Expression, Retry, RetryTries, Reversal, Scope, Task, Template,
+    Action, Atom, AtomKind, Expression, Form, Retry, RetryTries, Reversal, Scope, Task, Template,
+    matrix,
 };
 use crate::model::{KindSchema, Shape, SkipDepth, Span, Spanned};
 use crate::syntax::{
@@ -47,8 +48,16 @@ pub(crate) fn bind<'a>(
         }
     }
     for (index, member) in layout.members.iter().enumerate() {
-        names.needs(index, &member.declaration.needs);
-        bound.push(binder.member(index, member, names));
+        if member.part != Part::Copy {
+            names.needs(index, &member.declaration.needs);
+        }
+        bound.push(match member.part {
+            Part::Copies => {
+                binder.matrix(index, member, names);
+                Bound::default()
+            }
+            Part::Whole | Part::Copy => binder.member(index, member, names),
+        });
     }
     let scopes = scopes(flow, layout, &mut bound);
     let mut flow_retry = flow_retry;
@@ -103,15 +112,22 @@ fn scopes(flow: &FlowDeclaration, layout: &Layout<'_>, bound: &mut [Bound]) -> V
             skips: SkipDepth::All,
             needs: Vec::new(),
             about: flow.about.clone(),
+            form: Form::Tasks,
         };
         if let Some(member) = range.member {
             let place = &layout.members[member];
             let task = place.declaration;
             scope.name.clone_from(&place.path);
             scope.group = place.inner.is_some();
-            scope.max_parallel = task.max_parallel.as_ref().map(|said| said.value);
-            scope.allow_failure = task.allow_failure;
             scope.about.clone_from(&task.about);
+            let limit = task.max_parallel.as_ref().map(|said| said.value);
+            // A matrix's limit is for all its copies together.
+            scope.max_parallel = limit.filter(|_| place.part != Part::Copy);
+            if place.part == Part::Copies {
+                scope.form = Form::Matrix;
+                return scope;
+            }
+            scope.allow_failure = task.allow_failure;
             if scope.group {
                 scope.timeout = task.timeout.as_ref().map(|said| said.value);
                 scope.when = bound[member].when.take();
@@ -172,6 +188,16 @@ struct Binder<'c, 'a> {
 }
 
 impl<'a> Binder<'_, 'a> {
+    /// The names that the values of a matrix use.
+    fn matrix(&self, index: usize, member: &Member<'a>, names: &mut Names<'a>) {
+        let mut found = Found::default();
+        let matrix = member.declaration.matrix.as_ref();
+        for (name, node) in matrix.into_iter().flat_map(|matrix| &matrix.axes) {
+            matrix::axis(&name.value, node, &mut found);
+        }
+        finish(found, From::Before(index), names);
+    }
+
     fn member(&self, index: usize, member: &Member<'a>, names: &mut Names<'a>) -> Bound {
         let task = member.declaration;
         let mut bound = Bound::default();
@@ -341,13 +367,15 @@ impl<'a> Binder<'_, 'a> {
                 if revert {
                     let what = "a revert is tried again as it is: `for_each` has no meaning for it";
                     found.wrong(
-                        Problem::error("for-each-in-revert", node.span, what).help("write `times`"),
+                        Problem::error("for-each-in-revert", node.span, what)
+                            .help("write `times`, such as `retry: { times: 3, delay: 1s }`"),
                     );
                 }
                 for_each(node, &mut found).map(RetryTries::ForEach)
             }
         };
-        if let (true, Some(variable)) = (revert, variable) {
+        let times = matches!(retry.tries, TriesDeclaration::Times(_));
+        if let (true, true, Some(variable)) = (revert, times, variable) {
             let what = format!("`{}` cannot be used in a revert", variable.value);
             found.wrong(Problem::error("as-unused", variable.span, what).help("leave `as` out"));
         }
@@ -447,8 +475,9 @@ fn provides(
         let problem = Problem::error("json-not-read", one.span, what)
             .related(key, "this gives its output as text")
             .help(format!(
-                "write the call as a mapping with `json: true` in it, under `{}`",
-                kind.name
+                "write `{}: {{ {}: …, json: true }}`",
+                kind.name,
+                kind.shorthand.unwrap_or("…")
             ));
         found.wrong(problem);
     }

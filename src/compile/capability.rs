@@ -70,7 +70,8 @@ pub(crate) fn read(declared: &[CapabilityDeclaration], names: &mut Names<'_>) ->
                 if let Err(hint) = check(name, value) {
                     let span = one.argument.as_ref().map_or(span, |node| node.span);
                     let what = format!("`{name}` wants {hint}");
-                    found.wrong(Problem::error("bad-capability", span, what));
+                    let help = format!("such as `{name}: {}`", example(name));
+                    found.wrong(Problem::error("bad-capability", span, what).help(help));
                 }
             }
             (Some(_), Some(_)) => {}
@@ -83,6 +84,20 @@ pub(crate) fn read(declared: &[CapabilityDeclaration], names: &mut Names<'_>) ->
         }
     });
     read.collect()
+}
+
+/// What could be asked of a capability that is built in.
+fn example(name: &str) -> &'static str {
+    match name {
+        "os" => "linux",
+        "arch" => "x86_64",
+        "has_command" => "git",
+        "file_exists" => "/etc/hosts",
+        "port_is_free" => "8080",
+        "min_memory" => "2GiB",
+        "min_cpus" => "4",
+        _ => "name",
+    }
 }
 
 /// Whether an argument fits a capability; if not, what it should be. Those that are not built in take anything.

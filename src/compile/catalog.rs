@@ -102,7 +102,10 @@ pub(crate) fn read_call(
         if param.shape == Shape::Expression {
             let Some(text) = node.word() else {
                 let what = format!("`{}` wants an expression", param.name);
-                found.wrong(Problem::error("wrong-shape", node.span, what));
+                found.wrong(Problem::error("wrong-shape", node.span, what).help(format!(
+                    "write an expression over the result, such as `{}: json.ready`",
+                    param.name
+                )));
                 continue;
             };
             if text.trim_start().starts_with("{{") {
@@ -199,7 +202,8 @@ fn given<'n>(kind: &KindSchema, key: Span, node: &'n Node, found: &mut Found) ->
                 found.wrong(Problem::error("unknown-parameter", *span, what).help(help));
             }
         }
-        (NodeValue::Null, _) => {}
+        // That nothing is written was noted when the file was read.
+        (NodeValue::Null, _) => return None,
         (NodeValue::Scalar { .. } | NodeValue::List(_), Some(param)) => {
             given.insert(param.name, (param, key, node));
         }
@@ -217,7 +221,7 @@ fn given<'n>(kind: &KindSchema, key: Span, node: &'n Node, found: &mut Found) ->
         let what = format!("`{}` misses `{}`", kind.name, param.name);
         found.wrong(
             Problem::error("missing-parameter", key, what)
-                .help(format!("`{}` is {}", param.name, param.about)),
+                .help(format!("add `{}`: {}", param.name, param.about)),
         );
     }
     Some(given)
@@ -255,7 +259,7 @@ fn process(
         Some(text) => Some(Source::new(text, node.span).text(Spot::Value, found)),
         None => {
             let what = format!("`{name}` wants text");
-            found.wrong(Problem::error("wrong-shape", node.span, what));
+            found.wrong(Problem::error("wrong-shape", node.span, what).help("write text"));
             None
         }
     };

@@ -44,6 +44,15 @@ pub const CODES: &[(&str, &str)] = &[
         "An expression asks for `json`, and the call does not say `json: true`.",
     ),
     (
+        "matrix-needs-result",
+        "The values of a matrix are told by a task, which runs after the copies are made.",
+    ),
+    (
+        "matrix-too-large",
+        "A matrix makes more copies of a task than there may be.",
+    ),
+    ("matrix-twice", "A value stands twice in a matrix."),
+    (
         "missing-parameter",
         "A kind misses a parameter that it needs.",
     ),

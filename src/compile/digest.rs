@@ -37,6 +37,7 @@ pub(crate) fn of(plan: &Plan) -> Digest {
         &plan.store,
         &plan.inputs,
         &plan.secrets,
+        &plan.lists,
         &plan.provides,
         &plan.timeout,
         &plan.capabilities,

@@ -9,7 +9,7 @@ use super::capability;
 use super::digest;
 use super::{AtomKind, Binding, Input, Origin, Plan, RetryTries, Template};
 use crate::model::{Declared, Value, parse_duration};
-use crate::syntax::did_you_mean;
+use crate::syntax::{Severity, did_you_mean};
 
 /// Something that is wrong with the inputs of a job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -131,6 +131,7 @@ impl Plan {
         if !problems.is_empty() {
             return Err(problems);
         }
+        self.expand()?;
         self.capabilities = self.rendered_capabilities(&mut problems);
         self.check_atoms(&mut problems);
         if !problems.is_empty() {
@@ -138,6 +139,30 @@ impl Plan {
         }
         self.digest = digest::of(&self);
         Ok(self)
+    }
+
+    /// Makes the copies that the inputs ask for.
+    fn expand(&mut self) -> Result<(), Vec<InputProblem>> {
+        let Some(origins) = self.origins.take() else {
+            return Ok(());
+        };
+        let (plan, problems) = origins.expanded(&self.inputs);
+        let Some(plan) = plan else {
+            let errors = problems.into_iter();
+            let errors = errors.filter(|problem| problem.severity == Severity::Error);
+            let errors = errors.map(|problem| InputProblem {
+                name: self.name.clone(),
+                message: problem.message,
+                help: problem.help,
+            });
+            return Err(errors.collect());
+        };
+        *self = Self {
+            inputs: std::mem::take(&mut self.inputs),
+            secrets: std::mem::take(&mut self.secrets),
+            ..plan
+        };
+        Ok(())
     }
 
     fn rendered_capabilities(&self, problems: &mut Vec<InputProblem>) -> Vec<Value> {
@@ -173,7 +198,7 @@ impl Plan {
                         continue;
                     };
                     let scope = &self.scope(atom.scope).name;
-                    let Some(value) = self.known(values, &retry.needs, scope, problems) else {
+                    let Some(value) = self.told(values, &retry.needs, scope, problems) else {
                         continue;
                     };
                     let found = match &value {
@@ -187,7 +212,7 @@ impl Plan {
                 }
                 AtomKind::Task(task) => {
                     let Some(wait) = &task.wait else { continue };
-                    let known = self.known(wait, &task.execute.needs, &atom.name, problems);
+                    let known = self.told(wait, &task.execute.needs, &atom.name, problems);
                     let Some(value) = known else { continue };
                     let fits = value.as_str().is_some_and(|text| {
                         parse_duration(text).is_some() || text.parse::<jiff::Timestamp>().is_ok()
@@ -211,7 +236,7 @@ impl Plan {
     }
 
     /// The value of a template, if it needs nothing but inputs.
-    fn known(
+    fn told(
         &self,
         template: &Template,
         needs: &[Binding],
@@ -225,13 +250,13 @@ impl Plan {
         let mut names = expressions.iter().flat_map(|e| e.references());
         let input = |name: &str| {
             let known = needs.iter().find(|binding| binding.name == name);
-            known.is_none_or(|binding| binding.origin == Origin::Input)
+            known.is_none_or(|binding| matches!(binding.origin, Origin::Input | Origin::Literal(_)))
         };
         if !names.all(|reference| input(&reference.name)) {
             return None;
         }
         template
-            .render(&self.inputs)
+            .render(&self.known(needs))
             .map_err(|error| {
                 problems.push(InputProblem::new(place, format!("`{place}`: {error}")));
             })

@@ -6,18 +6,36 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use indexmap::IndexMap;
+
 use super::catalog::Surroundings;
-use crate::model::{AtomId, IfInterrupted, Priority, ScopeId};
+use super::matrix::{self, Known};
+use crate::model::{AtomId, Declared, IfInterrupted, Priority, ScopeId, Spanned, Value};
 use crate::syntax::{
-    Body as BodyDeclaration, FlowDeclaration, KindDeclaration, Order, RetryDeclaration,
+    Body as BodyDeclaration, FlowDeclaration, KindDeclaration, Order, Problem, RetryDeclaration,
     TaskDeclaration,
 };
+
+/// What a member is to its declaration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All of it.
+    Whole,
+    /// The group of the copies that its matrix makes.
+    Copies,
+    /// One of those copies.
+    Copy,
+}
 
 /// A task or a group, in its body.
 #[derive(Debug)]
 pub(crate) struct Member<'a> {
     /// As declared.
     pub declaration: &'a TaskDeclaration,
+    /// What it is to its declaration.
+    pub part: Part,
+    /// The values of a copy, by their names.
+    pub values: Vec<(&'a str, Value)>,
     /// Its full name.
     pub path: String,
     /// The body that it stands in.
@@ -30,7 +48,7 @@ pub(crate) struct Member<'a> {
     pub scope: Option<ScopeId>,
     /// The controller of that scope.
     pub controller: Option<AtomId>,
-    /// A group's body.
+    /// A group's body, or that of the copies of a matrix.
     pub inner: Option<usize>,
     /// The folder and the environment of what runs in it.
     pub surroundings: Rc<Surroundings<'a>>,
@@ -109,16 +127,43 @@ pub(crate) struct Layout<'a> {
     pub scopes: Vec<Range>,
     /// The atoms.
     pub seats: Vec<Seat>,
+    /// Whether a matrix makes other copies if the flow is posted with other inputs.
+    pub depends: bool,
+    /// What is wrong with the matrices.
+    pub problems: Vec<Problem>,
+    /// The values of the store, as far as they are known.
+    store: Store<'a>,
+    /// The values of the copies around what is laid out now, inner ones last.
+    around: Vec<(&'a str, Value)>,
+    /// How many copies of the task that is laid out now there are.
+    copies: usize,
+}
+
+/// What is known of the store.
+#[derive(Debug)]
+enum Store<'a> {
+    /// The flow is not posted: its defaults.
+    Declared(&'a [(Spanned<String>, Declared)]),
+    /// The flow is posted: its inputs.
+    Posted(&'a IndexMap<String, Value>),
 }
 
 impl<'a> Layout<'a> {
-    /// The places of a flow.
-    pub fn new(flow: &'a FlowDeclaration) -> Self {
+    /// The places of a flow; `inputs` are the values of its store if it is posted.
+    pub fn new(flow: &'a FlowDeclaration, inputs: Option<&'a IndexMap<String, Value>>) -> Self {
         let mut layout = Self {
             members: Vec::new(),
             bodies: Vec::new(),
             scopes: Vec::new(),
             seats: Vec::new(),
+            depends: false,
+            problems: Vec::new(),
+            store: match inputs {
+                Some(inputs) => Store::Posted(inputs),
+                None => Store::Declared(&flow.store),
+            },
+            around: Vec::new(),
+            copies: 1,
         };
         let scope = layout.scope(None, None);
         let controller = flow
@@ -189,10 +234,6 @@ impl<'a> Layout<'a> {
         let scope = body.scope;
         self.bodies.push(body);
         for task in &declaration.tasks {
-            let id = self.members.len();
-            let body = &mut self.bodies[index];
-            body.members.push(id);
-            body.by_name.insert(&task.name.value, id);
             let path = match prefix {
                 "" => task.name.value.clone(),
                 prefix => format!("{prefix}.{}", task.name.value),
@@ -209,24 +250,51 @@ impl<'a> Layout<'a> {
                     .map_or(defaults.if_interrupted, |said| said.value),
                 stop_on_unwind: task.stop_on_unwind || defaults.stop_on_unwind,
             };
-            self.members.push(Member {
-                declaration: task,
-                path,
-                body: index,
-                entry: self.next(),
-                exit: self.next(),
-                scope: None,
-                controller: None,
-                inner: None,
-                surroundings,
-                defaults,
-            });
-            match &task.kind {
-                KindDeclaration::Call { .. } => self.task(id, scope),
-                KindDeclaration::Group(inner) => self.group(id, scope, inner),
+            let id = self.member(task, path, index, surroundings, defaults);
+            self.bodies[index].by_name.insert(&task.name.value, id);
+            if task.matrix.is_some() {
+                self.members[id].part = Part::Copies;
+                self.copies(id, scope);
+            } else {
+                self.one(id, scope);
             }
         }
         index
+    }
+
+    fn member(
+        &mut self,
+        declaration: &'a TaskDeclaration,
+        path: String,
+        body: usize,
+        surroundings: Rc<Surroundings<'a>>,
+        defaults: Defaults,
+    ) -> usize {
+        let id = self.members.len();
+        self.bodies[body].members.push(id);
+        self.members.push(Member {
+            declaration,
+            part: Part::Whole,
+            values: Vec::new(),
+            path,
+            body,
+            entry: self.next(),
+            exit: self.next(),
+            scope: None,
+            controller: None,
+            inner: None,
+            surroundings,
+            defaults,
+        });
+        id
+    }
+
+    /// A task, a group, or one copy of either.
+    fn one(&mut self, id: usize, scope: ScopeId) {
+        match &self.members[id].declaration.kind {
+            KindDeclaration::Call { .. } => self.task(id, scope),
+            KindDeclaration::Group(inner) => self.group(id, scope, inner),
+        }
     }
 
     fn task(&mut self, id: usize, scope: ScopeId) {
@@ -265,12 +333,88 @@ impl<'a> Layout<'a> {
             Rc::clone(&self.members[id].surroundings),
         );
         let body = self.body(body, inner, &path, &surroundings, self.members[id].defaults);
+        self.members[id].controller = controller;
+        self.finish(id, own, body);
+    }
+
+    /// The copies that a matrix makes, side by side in a group of their own.
+    fn copies(&mut self, id: usize, scope: ScopeId) {
+        let declaration = self.members[id].declaration;
+        let Some(matrix) = &declaration.matrix else {
+            return;
+        };
+        let path = self.members[id].path.clone();
+        let posted = matches!(self.store, Store::Posted(_));
+        let made = matrix::copies(&path, matrix, self.copies, posted, &|name| self.known(name));
+        self.depends |= made.depends;
+        self.problems.extend(made.problem);
+        let own = self.scope(Some(scope), Some(id));
+        let start = self.seat(Seat::Start(own));
+        let body = self.bodies.len();
+        self.bodies.push(Body {
+            owner: Some(id),
+            scope: own,
+            start: Some(start),
+            controller: None,
+            retry: None,
+            end: None,
+            order: Order::Graph,
+            members: Vec::new(),
+            by_name: HashMap::new(),
+        });
+        let outside = (self.copies, self.around.len());
+        self.copies *= made.copies.len();
+        for copy in made.copies {
+            let path = format!("{path}[{}]", copy.label);
+            let surroundings = Rc::clone(&self.members[id].surroundings);
+            let defaults = self.members[id].defaults;
+            let one = self.member(declaration, path, body, surroundings, defaults);
+            self.members[one].part = Part::Copy;
+            self.around.extend(copy.values.iter().cloned());
+            self.members[one].values = copy.values;
+            self.one(one, own);
+            self.around.truncate(outside.1);
+        }
+        self.copies = outside.0;
+        self.finish(id, own, body);
+    }
+
+    /// Ends a scope with gates.
+    fn finish(&mut self, id: usize, own: ScopeId, body: usize) {
         let end = self.seat(Seat::End(own));
         self.bodies[body].end = Some(end);
         self.close(own);
         let member = &mut self.members[id];
-        (member.scope, member.controller, member.inner) = (Some(own), controller, Some(body));
-        member.exit = end;
+        (member.scope, member.inner, member.exit) = (Some(own), Some(body), end);
+    }
+
+    /// What is known of a name where a matrix stands.
+    fn known(&self, name: &str) -> Known {
+        if let Some((_, value)) = self.around.iter().rev().find(|(known, _)| *known == name) {
+            return Known::Value(value.clone());
+        }
+        match self.store {
+            Store::Posted(inputs) => match inputs.get(name) {
+                Some(value) => Known::Input(value.clone()),
+                None => Known::Never,
+            },
+            Store::Declared(store) => {
+                let declared = store.iter().find(|(known, _)| known.value == name);
+                match declared.map(|(_, declared)| declared) {
+                    Some(declared) if declared.secret => Known::Never,
+                    Some(declared) => match &declared.default {
+                        Some(value) => Known::Input(value.clone()),
+                        None => Known::WhenPosted,
+                    },
+                    None => Known::Never,
+                }
+            }
+        }
+    }
+
+    /// Whether a declaration is laid out more than once.
+    pub fn repeats(&self) -> bool {
+        self.members.iter().any(|member| member.part == Part::Copy)
     }
 
     /// The member around this one.

@@ -14,6 +14,7 @@ mod expression;
 mod graph;
 mod inputs;
 mod layout;
+mod matrix;
 mod names;
 mod plan;
 mod template;
@@ -25,20 +26,48 @@ pub use dot::dot;
 pub use expression::{Expression, ExpressionError, Reference};
 pub use inputs::InputProblem;
 pub use plan::{
-    Action, Atom, AtomKind, Binding, Input, Origin, Plan, Requirement, Retry, RetryTries, Reversal,
-    Scope, Task,
+    Action, Atom, AtomKind, Binding, Form, Input, Origin, Plan, Requirement, Retry, RetryTries,
+    Reversal, Scope, Task,
 };
 pub use template::{Piece, Place, Template, TemplateError};
-pub use tree::tree;
+pub use tree::{last_part, tree};
 
-use crate::model::{Digest, KindSchema};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::model::{Digest, KindSchema, Value};
 use crate::syntax::{FlowDeclaration, Problem, Severity};
 
 /// Compiles a flow. The plan has no inputs yet, which is enough to check, draw and describe the flow; it is there if
 /// none of the problems is an error.
 #[must_use]
 pub fn compile(flow: &FlowDeclaration, kinds: &[&KindSchema]) -> (Option<Plan>, Vec<Problem>) {
-    let layout = layout::Layout::new(flow);
+    compile_with(flow, kinds, None)
+}
+
+/// What a plan is compiled from, kept by those that other inputs make another plan of.
+#[derive(Debug)]
+struct Origins {
+    flow: FlowDeclaration,
+    kinds: Vec<KindSchema>,
+}
+
+impl Origins {
+    /// The plan as these inputs make it.
+    fn expanded(&self, inputs: &IndexMap<String, Value>) -> (Option<Plan>, Vec<Problem>) {
+        let kinds: Vec<_> = self.kinds.iter().collect();
+        compile_with(&self.flow, &kinds, Some(inputs))
+    }
+}
+
+fn compile_with(
+    flow: &FlowDeclaration,
+    kinds: &[&KindSchema],
+    inputs: Option<&IndexMap<String, Value>>,
+) -> (Option<Plan>, Vec<Problem>) {
+    let layout = layout::Layout::new(flow, inputs);
     let catalog = catalog::Catalog::new(kinds);
     let mut names = names::Names::new(flow, &layout);
     let (atoms, scopes) = bind::bind(flow, &layout, &catalog, &mut names);
@@ -50,14 +79,21 @@ pub fn compile(flow: &FlowDeclaration, kinds: &[&KindSchema]) -> (Option<Plan>, 
     }
     names.check_unused();
     let mut problems = std::mem::take(&mut names.problems);
+    problems.extend(layout.problems.iter().cloned());
     problems.extend(graph::cycles(&layout, &names.links));
     problems.sort_by_key(|problem| (problem.span.file, problem.span.start));
+    if layout.repeats() {
+        // What is wrong with one copy is wrong with all of them.
+        let mut seen = HashSet::new();
+        problems.retain(|problem| seen.insert((problem.code, problem.span)));
+    }
     if problems
         .iter()
         .any(|problem| problem.severity == Severity::Error)
     {
         return (None, problems);
     }
+    let origins = layout.depends && inputs.is_none();
     let plan = Plan {
         name: flow.name.value.clone(),
         about: flow.about.clone(),
@@ -69,14 +105,21 @@ pub fn compile(flow: &FlowDeclaration, kinds: &[&KindSchema]) -> (Option<Plan>, 
             .iter()
             .map(|(name, declared)| (name.value.clone(), declared.clone()))
             .collect(),
-        inputs: indexmap::IndexMap::new(),
-        secrets: indexmap::IndexMap::new(),
+        inputs: IndexMap::new(),
+        secrets: IndexMap::new(),
+        lists: names.lists,
         provides,
         timeout: flow.timeout.as_ref().map(|said| said.value),
         requirements,
         capabilities: Vec::new(),
         priority: flow.priority,
         digest: Digest(String::new()),
+        origins: origins.then(|| {
+            Arc::new(Origins {
+                flow: flow.clone(),
+                kinds: kinds.iter().map(|kind| **kind).collect(),
+            })
+        }),
     };
     (Some(plan), problems)
 }

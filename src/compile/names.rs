@@ -22,12 +22,14 @@ use crate::model::{AtomId, Span};
 use crate::syntax::{FlowDeclaration, Problem};
 
 /// Who provides a name within a body.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Provider {
     /// The member of the body.
     pub member: usize,
-    /// The task, which may stand deep inside of it.
+    /// The task, which may stand deep inside of it; the first copy's, if a matrix makes several.
     pub task: usize,
+    /// Where the value comes from.
+    pub origin: Origin,
     /// Where the name is written in the member.
     pub span: Span,
 }
@@ -71,6 +73,10 @@ pub(crate) struct Names<'a> {
     store: HashMap<&'a str, (usize, Span)>,
     /// What each body's members provide.
     provided: Vec<IndexMap<&'a str, Provider>>,
+    /// What the copies of a matrix provide, each for itself.
+    own: HashMap<(usize, &'a str), Provider>,
+    /// The lists that the copies of matrices provide together.
+    pub lists: Vec<Vec<Origin>>,
     /// Which members come before which.
     pub links: Vec<Link>,
     /// From controllers to what uses their variables.

@@ -1,10 +1,12 @@
 //! The plan: a flow as a graph of atoms, with every name bound. What the scheduler and the engine work from.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use petgraph::graph::DiGraph;
 use serde::Serialize;
 
-use super::{Expression, Template};
+use super::{Expression, Origins, Template};
 use crate::model::{
     AtomId, Declared, Digest, Duration, IfInterrupted, Priority, ScopeId, SecretSource, SkipDepth,
     Value,
@@ -30,6 +32,8 @@ pub struct Plan {
     pub inputs: IndexMap<String, Value>,
     /// Where the secrets are read from.
     pub secrets: IndexMap<String, SecretSource>,
+    /// The lists that the copies of matrices provide.
+    pub lists: Vec<Vec<Origin>>,
     /// What the flow hands out at its end.
     pub provides: Vec<Binding>,
     /// How long the whole flow may take.
@@ -42,6 +46,8 @@ pub struct Plan {
     pub priority: Priority,
     /// Tells this plan from any other; empty before the inputs are given.
     pub digest: Digest,
+    /// What it is compiled from again when its inputs are given: there if they decide which tasks there are.
+    pub(super) origins: Option<Arc<Origins>>,
 }
 
 /// Something that a conductor must be able to do.
@@ -107,6 +113,17 @@ pub struct Scope {
     pub needs: Vec<Binding>,
     /// One line about it.
     pub about: Option<String>,
+    /// What it comes from.
+    pub form: Form,
+}
+
+/// What a scope comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Form {
+    /// Tasks that stand in it: the flow, a group, a task with a retry.
+    Tasks,
+    /// A matrix: its members are copies.
+    Matrix,
 }
 
 /// One side of a task: a kind and its parameters.
@@ -221,6 +238,10 @@ pub enum Origin {
     },
     /// The current value of a retry controller.
     Retry(AtomId),
+    /// `Plan::lists[n]`: what the copies of a matrix provide, in their order.
+    List(u32),
+    /// A value that is known: of one copy of a matrix.
+    Literal(Value),
 }
 
 /// How a value is given to a post: by `--set`, `--set-json`, `--secret`.
@@ -262,7 +283,11 @@ impl Reversal {
     pub fn uses_result_of(&self, own: AtomId) -> bool {
         let own = |origin: &Origin| match origin {
             Origin::Provided { atom, .. } => *atom == own,
-            Origin::Input | Origin::Secret | Origin::Retry(_) => false,
+            Origin::Input
+            | Origin::Secret
+            | Origin::Retry(_)
+            | Origin::List(_)
+            | Origin::Literal(_) => false,
         };
         self.action.needs.iter().any(|binding| own(&binding.origin))
     }
@@ -291,17 +316,20 @@ impl Plan {
                 skips: SkipDepth::All,
                 needs: Vec::new(),
                 about: None,
+                form: Form::Tasks,
             }],
             graph,
             store: IndexMap::new(),
             inputs: IndexMap::new(),
             secrets: IndexMap::new(),
+            lists: Vec::new(),
             provides: Vec::new(),
             timeout: None,
             requirements: Vec::new(),
             capabilities: Vec::new(),
             priority: Priority::Normal,
             digest: Digest(name.to_owned()),
+            origins: None,
         }
     }
 
@@ -309,6 +337,22 @@ impl Plan {
     #[must_use]
     pub fn atom(&self, id: AtomId) -> &Atom {
         &self.atoms[id.index()]
+    }
+
+    /// The values of names, as far as they are known before the flow runs.
+    #[must_use]
+    pub fn known(&self, needs: &[Binding]) -> IndexMap<String, Value> {
+        let known = needs.iter().filter_map(|binding| {
+            let value = match &binding.origin {
+                Origin::Input => self.inputs.get(&binding.name)?.clone(),
+                Origin::Literal(value) => value.clone(),
+                Origin::Secret | Origin::Provided { .. } | Origin::Retry(_) | Origin::List(_) => {
+                    return None;
+                }
+            };
+            Some((binding.name.clone(), value))
+        });
+        known.collect()
     }
 
     /// The scope of that id.

@@ -7,7 +7,7 @@ use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 
 use super::expression::shorten;
-use super::{AtomKind, Plan, Retry, RetryTries};
+use super::{AtomKind, Form, Plan, Retry, RetryTries};
 use crate::model::{AtomId, ScopeId, SkipDepth, format_duration};
 
 /// How wide names may become before they push the rest of their line to the right.
@@ -79,9 +79,19 @@ pub(super) fn items(plan: &Plan) -> Vec<Vec<Item>> {
     items
 }
 
-/// The last part of a full name.
-pub(super) fn last_part(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
+/// The last part of a full name: `compile` of `build.compile`, `test[rust=1.80]` of `ci.test[rust=1.80]`.
+#[must_use]
+pub fn last_part(name: &str) -> &str {
+    let mut depth = 0;
+    let dot = name.bytes().rposition(|byte| {
+        match byte {
+            b']' => depth += 1,
+            b'[' => depth -= 1,
+            _ => {}
+        }
+        byte == b'.' && depth == 0
+    });
+    dot.map_or(name, |dot| &name[dot + 1..])
 }
 
 /// The retry of a controller, if it is one that a flow wrote.
@@ -190,7 +200,11 @@ impl<'p> Outline<'p> {
                         .map(|limit| format!("at most {limit} at once")),
                 );
                 notes.extend(scope.allow_failure.then(|| "may fail".to_owned()));
-                (last_part(&scope.name), "group", scope.first, Some(id))
+                let what = match scope.form {
+                    Form::Tasks => "group",
+                    Form::Matrix => "matrix",
+                };
+                (last_part(&scope.name), what, scope.first, Some(id))
             }
             Item::Scope(id) => {
                 let scope = plan.scope(id);

@@ -1,6 +1,6 @@
 //! Looking for jobs and claiming them, as long as there is room and nobody says stop.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -34,7 +34,10 @@ pub(super) async fn work(
             again = sweep.due();
         }
         match claim_all(shared, writer, &mut jobs, stop).await {
-            Ok(()) => shared.board_outage.answered(),
+            Ok(next) => {
+                shared.board_outage.answered();
+                again = next.map_or(again, |next| again.min(next));
+            }
             Err(error) => {
                 shared.board_outage.failed(&error);
                 again = again.min(shared.clock.now().plus(PAUSE));
@@ -61,29 +64,40 @@ pub(super) async fn work(
     fatal.map_or(Ok(()), Err)
 }
 
-/// Claims jobs until there is no more room or nothing that this machine can do.
+/// How long after the end of a lease it is looked whether somebody has to take over.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Claims jobs until there is no more room or nothing that this machine can do. If there is room, the instant at which
+/// the next lease ends: unless it is renewed, there is something to take over then.
 async fn claim_all(
     shared: &Arc<Shared>,
     writer: &Writer,
     jobs: &mut Jobs,
     stop: &Stop,
-) -> Result<(), BoardError> {
+) -> Result<Option<Timestamp>, BoardError> {
     let settings = &shared.settings;
     while jobs.len() < settings.max_jobs.max(1) && !stop.is_given() {
         let mut able = Vec::new();
+        let mut lacks = BTreeMap::new();
         for requires in shared.board.requirements().await? {
-            match shared.capabilities.lacking(&requires).await {
-                None => able.push(requires),
+            let lacking = shared.capabilities.lacking(&requires).await;
+            match &lacking {
+                None => able.push(requires.clone()),
                 Some(lacking) => tracing::debug!(lacking, "there are jobs that cannot run here"),
             }
+            lacks.insert(requires, lacking);
         }
-        if able.is_empty() {
-            break;
-        }
+        shared.presence.looked(lacks);
         let since = shared.clock.now();
-        let claimed = shared.board.claim(&settings.id, &able, settings.lease_ttl);
-        let Some(claim) = claimed.await? else {
-            break;
+        let claimed = if able.is_empty() {
+            None
+        } else {
+            let claimed = shared.board.claim(&settings.id, &able, settings.lease);
+            claimed.await?
+        };
+        let Some(claim) = claimed else {
+            let next = shared.board.next_expiry().await?;
+            return Ok(next.map(|left| since.plus(left).plus(TICK)));
         };
         let (id, lease) = (claim.job, shared.leases.hold(claim.job, since));
         let (shared, writer, stop) = (Arc::clone(shared), writer.clone(), stop.clone());
@@ -92,7 +106,7 @@ async fn claim_all(
             (id, ended)
         });
     }
-    Ok(())
+    Ok(None)
 }
 
 /// How many postings are looked at to tell whether the board is empty for this conductor.

@@ -44,13 +44,14 @@ impl Inbox {
 pub(super) async fn attend(shared: &Shared) {
     loop {
         tokio::select! {
+            biased;
             () = shared.inbox.requested.notified() => {}
             waited = shared.board.wait(POLL) => {
                 match waited {
                     Ok(()) => shared.board_outage.answered(),
                     Err(error) => {
                         shared.board_outage.failed(&error);
-                        tokio::time::sleep(PAUSE).await;
+                        shared.clock.sleep(PAUSE).await;
                     }
                 }
                 shared.look.notify_one();

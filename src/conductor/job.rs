@@ -156,9 +156,10 @@ impl Job<'_> {
             // Whoever held it may still be ending its tasks.
             let until = owned_at.plus(shared.settings.margin);
             tokio::select! {
-                () = shared.clock.sleep_until(until) => {}
+                biased;
                 () = self.lease.lost().cancelled() => return Ok(Ended::Lost(Loss::Lease)),
                 () = stop.given() => return Ok(Ended::HandedOver),
+                () = shared.clock.sleep_until(until) => {}
             }
         }
         let context = JobContext {
@@ -288,9 +289,10 @@ where
             Err(error @ StoreError::Unavailable { .. }) => {
                 shared.store_outage.failed(&error);
                 tokio::select! {
-                    () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                    biased;
                     () = lease.lost().cancelled() => return Err(error.into()),
                     () = stop.given() => return Ok(None),
+                    () = shared.clock.sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
                 }
             }
             Err(error) => return Err(error.into()),

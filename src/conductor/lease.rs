@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::outage::Outage;
 use crate::model::{ConductorId, Duration, Epoch, JobId, Timestamp};
-use crate::ports::{BoardError, Clock, JobBoard, Notice, Store};
+use crate::ports::{BoardError, Clock, JobBoard, Notice, Store, within};
 
 /// The leases of one conductor.
 pub(super) struct Leases {
@@ -22,6 +23,8 @@ pub(super) struct Leases {
     margin: Duration,
     outage: Outage,
     book: Mutex<Book>,
+    /// Told when a job was taken on or given up.
+    changed: Notify,
 }
 
 #[derive(Default)]
@@ -62,7 +65,7 @@ impl Lease {
     pub(super) async fn complete(self) -> Result<(), BoardError> {
         let leases = Arc::clone(&self.leases);
         leases.board.complete(&leases.who, self.job).await?;
-        leases.book().held.remove(&self.job);
+        leases.forget(self.job);
         Ok(())
     }
 
@@ -70,7 +73,7 @@ impl Lease {
     pub(super) async fn release(self) -> Result<(), BoardError> {
         let leases = Arc::clone(&self.leases);
         leases.board.release(&leases.who, self.job).await?;
-        leases.book().held.remove(&self.job);
+        leases.forget(self.job);
         Ok(())
     }
 }
@@ -80,6 +83,7 @@ impl Drop for Lease {
         let mut book = self.leases.book();
         if book.held.remove(&self.job).is_some() {
             book.to_release.insert(self.job);
+            self.leases.changed.notify_one();
         }
     }
 }
@@ -102,6 +106,7 @@ impl Leases {
             margin,
             outage: Outage::new("job board"),
             book: Mutex::default(),
+            changed: Notify::new(),
         }
     }
 
@@ -117,11 +122,27 @@ impl Leases {
         book.to_release.remove(&job);
         book.held.insert(job, held);
         drop(book);
+        self.changed.notify_one();
         Lease {
             leases: Arc::clone(self),
             job,
             lost,
         }
+    }
+
+    /// How many jobs are held.
+    pub(super) fn count(&self) -> usize {
+        self.book().held.len()
+    }
+
+    /// Returns when a job was taken on or given up since the last call.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn forget(&self, job: JobId) {
+        self.book().held.remove(&job);
+        self.changed.notify_one();
     }
 
     /// Renews for ever, each third of the lease; more often while it fails.
@@ -156,18 +177,20 @@ impl Leases {
         }
         let started = self.clock.now();
         let limit = self.ttl / 3;
-        let renewed = tokio::time::timeout(limit, self.board.renew(&self.who, self.ttl)).await;
+        let asked = self.board.renew(&self.who, self.ttl);
+        let renewed = within(self.clock.as_ref(), limit, asked).await;
         let confirmed: BTreeSet<JobId> = match renewed {
-            Ok(Ok(jobs)) => {
+            Some(Ok(jobs)) => {
                 self.outage.answered();
                 jobs.into_iter().collect()
             }
-            Ok(Err(error)) => {
+            Some(Err(error)) => {
                 self.outage.failed(&error);
                 BTreeSet::new()
             }
-            Err(elapsed) => {
-                self.outage.failed(&elapsed);
+            None => {
+                self.outage
+                    .failed(&BoardError::Unavailable("it does not answer".into()));
                 BTreeSet::new()
             }
         };
@@ -195,9 +218,9 @@ impl Leases {
             None => None,
             Some((epoch, _)) => {
                 let asked = self.store.owns(job, &self.who, *epoch);
-                match tokio::time::timeout(self.ttl / 3, asked).await {
-                    Ok(Ok(stands)) => Some(stands),
-                    Ok(Err(_)) | Err(_) => None,
+                match within(self.clock.as_ref(), self.ttl / 3, asked).await {
+                    Some(Ok(stands)) => Some(stands),
+                    Some(Err(_)) | None => None,
                 }
             }
         };
@@ -218,7 +241,7 @@ impl Leases {
             }
             // The board may have forgotten it. If somebody else has claimed it there, this changes nothing.
             let post = self.board.post(&notice, Some((&self.who, self.ttl)));
-            let _ = tokio::time::timeout(self.ttl / 3, post).await;
+            let _ = within(self.clock.as_ref(), self.ttl / 3, post).await;
         }
     }
 

@@ -10,6 +10,7 @@ mod job;
 mod lease;
 mod outage;
 mod posted;
+mod presence;
 mod settings;
 mod stalled;
 mod sweep;
@@ -26,10 +27,11 @@ pub use settings::{SHORTEST_LEASE, Settings};
 use crate::engine::Writer;
 pub use crate::engine::{Loss, Observer, Stop};
 use crate::model::JobId;
-use crate::ports::{Claim, Clock, JobBoard, Kinds, Store, StoreError};
+use crate::ports::{Claim, Clock, JobBoard, Kinds, Store, StoreError, within};
 use inbox::Inbox;
 use lease::Leases;
 use outage::Outage;
+use presence::Presence;
 
 /// How long a conductor works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,7 @@ struct Shared {
     capabilities: Capabilities,
     leases: Arc<Leases>,
     inbox: Inbox,
+    presence: Presence,
     slots: Arc<Semaphore>,
     /// Told when there may be something to claim.
     look: Notify,
@@ -87,13 +90,14 @@ impl Conductor {
             Arc::clone(&store),
             Arc::clone(&clock),
             settings.id.clone(),
-            settings.lease_ttl,
+            settings.lease,
             settings.margin,
         );
         let shared = Shared {
             capabilities: Capabilities::new(&settings, Arc::clone(&clock)),
             leases: Arc::new(leases),
             inbox: Inbox::default(),
+            presence: Presence::new(clock.now()),
             slots: Arc::new(Semaphore::new(settings.max_tasks.max(1))),
             look: Notify::new(),
             board_outage: Outage::new("job board"),
@@ -116,9 +120,14 @@ impl Conductor {
     /// # Errors
     /// The store's schema is newer than this program. A store or a board that is away is waited for.
     pub async fn run(&self, until: Until, stop: Stop) -> Result<(), ConductorError> {
-        let (writer, background) = self.start();
+        let (writer, mut background) = self.start();
+        let present = Arc::clone(&self.shared);
+        background.spawn(async move { presence::tell(&present).await });
         let done = claim::work(&self.shared, &writer, until, &stop).await;
         self.finish(writer, background).await;
+        let shared = &self.shared;
+        let leave = shared.board.unregister(&shared.settings.id);
+        let _ = within(shared.clock.as_ref(), shared.settings.margin, leave).await;
         done
     }
 
@@ -141,10 +150,14 @@ impl Conductor {
     /// Starts what works beside the jobs: the writer, the leases and the inbox.
     fn start(&self) -> (Writer, JoinSet<()>) {
         let shared = &self.shared;
-        let patience = shared.settings.lease_ttl;
+        let patience = shared.settings.lease;
         let patience = patience.saturating_sub(shared.settings.margin);
-        let (writer, writing) =
-            Writer::new(Arc::clone(&shared.store), shared.observer.clone(), patience);
+        let (writer, writing) = Writer::new(
+            Arc::clone(&shared.store),
+            shared.observer.clone(),
+            Arc::clone(&shared.clock),
+            patience,
+        );
         let mut background = JoinSet::new();
         background.spawn(writing);
         let leases = Arc::clone(&shared.leases);
@@ -157,8 +170,9 @@ impl Conductor {
     /// Ends it. Every job has ended: nothing is left to be written.
     async fn finish(&self, writer: Writer, mut background: JoinSet<()>) {
         drop(writer);
-        let release = self.shared.leases.release_dropped();
-        let _ = tokio::time::timeout(self.shared.settings.margin, release).await;
+        let shared = &self.shared;
+        let release = shared.leases.release_dropped();
+        let _ = within(shared.clock.as_ref(), shared.settings.margin, release).await;
         background.shutdown().await;
     }
 }

@@ -7,6 +7,9 @@ use crate::model::{ConductorId, Duration};
 /// The shortest lease that may be asked for.
 pub const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
+/// What is asked for if nobody says anything else.
+const USUAL_LEASE: Duration = Duration::from_secs(15);
+
 /// What a conductor is, and how much it takes on.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -20,9 +23,9 @@ pub struct Settings {
     pub max_jobs: usize,
     /// How many tasks that occupy the machine run at once, in all its jobs, at least 1.
     pub max_tasks: usize,
-    /// How long a lease lasts without being renewed; at least [`SHORTEST_LEASE`].
-    pub lease_ttl: Duration,
-    /// How long before the end of a lease its tasks are ended, and how long whoever takes over waits.
+    /// How long a lease lasts on the board without being renewed. See [`Settings::with_lease`].
+    pub lease: Duration,
+    /// How long before the end of a lease its tasks are ended, and how long whoever takes over waits after it.
     pub margin: Duration,
     /// How long running attempts are let run when it is told to stop.
     pub grace: Duration,
@@ -38,26 +41,35 @@ impl Settings {
     pub fn new(name: Option<String>, random: u64) -> Self {
         let host = host_name();
         let id = format!("{host}:{}:{random:08x}", std::process::id());
-        Self {
+        let settings = Self {
             name: name.unwrap_or_else(|| host.clone()),
             id: ConductorId(id),
             host,
             max_jobs: 64,
             max_tasks: (4 * std::thread::available_parallelism().map_or(4, usize::from)).max(16),
-            lease_ttl: Duration::from_secs(15),
-            margin: Duration::from_secs(3),
+            lease: Duration::ZERO,
+            margin: Duration::ZERO,
             grace: Duration::from_secs(10),
             labels: BTreeSet::new(),
             capabilities: BTreeMap::new(),
-        }
+        };
+        settings.with_lease(USUAL_LEASE)
     }
 
-    /// With another lease. One below [`SHORTEST_LEASE`] is made that long; the margin is a fifth of it.
+    /// `ttl` after its last sign of life, others go on with its jobs; at least [`SHORTEST_LEASE`]. Four fifths of it
+    /// are the lease on the board, a fifth is the margin.
     #[must_use]
     pub fn with_lease(mut self, ttl: Duration) -> Self {
-        self.lease_ttl = ttl.max(SHORTEST_LEASE);
-        self.margin = self.lease_ttl / 5;
+        let ttl = ttl.max(SHORTEST_LEASE);
+        self.margin = ttl / 5;
+        self.lease = ttl - self.margin;
         self
+    }
+
+    /// How long after its last sign of life others go on with its jobs.
+    #[must_use]
+    pub fn lease_ttl(&self) -> Duration {
+        self.lease + self.margin
     }
 }
 

@@ -23,7 +23,7 @@ use crate::compile::{Action, Expression, Task};
 use crate::model::{
     AtomId, Duration, Failure, FailureKind, Phase, Timestamp, Value, format_duration,
 };
-use crate::ports::{Call, LogBatch, LogSink, Outcome, TaskKind};
+use crate::ports::{Call, LogBatch, LogSink, Outcome, TaskKind, within};
 use crate::scheduler::{Command, result_scope};
 
 /// The largest result that is stored, in bytes of JSON.
@@ -234,7 +234,7 @@ impl Attempt {
 
     /// How the execute side failed that this reverts.
     fn own_failure(&self, name: &str) -> Option<&Failure> {
-        let failure = self.command.undo.as_ref()?.failure.as_ref();
+        let failure = self.command.undo.as_ref()?.failure.as_deref();
         failure.filter(|failure| failure.task == name)
     }
 
@@ -266,11 +266,11 @@ impl Attempt {
             () = due => true,
         };
         cancel.cancel();
-        let ended = tokio::time::timeout(END, call).await;
+        let ended = within(clock.as_ref(), END, call).await;
         let failure = match ended {
-            Ok(Ok(result)) => return Ok(result),
-            Ok(Err(failure)) => failure,
-            Err(_) => stopped(),
+            Some(Ok(result)) => return Ok(result),
+            Some(Err(failure)) => failure,
+            None => stopped(),
         };
         if !late {
             return Err(failure);

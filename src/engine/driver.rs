@@ -6,7 +6,7 @@
 mod act;
 mod wait;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -92,7 +92,7 @@ pub async fn drive(
         logs: LogBatch::default(),
         answered: Vec::new(),
         known: BTreeSet::new(),
-        running: HashMap::new(),
+        running: BTreeMap::new(),
         attempts: JoinSet::new(),
         claimed: true,
     };
@@ -158,7 +158,7 @@ struct Driver {
     answered: Vec<i64>,
     /// Requests that have been handled.
     known: BTreeSet<i64>,
-    running: HashMap<AtomId, Running>,
+    running: BTreeMap<AtomId, Running>,
     attempts: JoinSet<Ended>,
     /// Nothing has been committed under this claim.
     claimed: bool,
@@ -244,7 +244,7 @@ impl Driver {
         let stop = &self.context.stop;
         let out_of_time = async {
             stop.given_at_once().await;
-            tokio::time::sleep(LAST_COMMIT).await;
+            self.context.clock.sleep(LAST_COMMIT).await;
         };
         let committed = tokio::select! {
             biased;

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::mask::Masker;
 use super::{Observer, Writer};
 use crate::model::{Duration, JobId, Phase, Timestamp, format_size};
-use crate::ports::{Clock, LogBatch, LogChunk, LogSink, LogTrim, Stream};
+use crate::ports::{Clock, LogBatch, LogChunk, LogSink, LogTrim, Stream, within};
 
 /// The largest chunk, in bytes; so much that is waiting is handed over at once.
 const CHUNK: usize = 16 << 10;
@@ -147,7 +147,7 @@ impl AttemptLog {
             }
         };
         // Late or early, it is due now.
-        let _ = tokio::time::timeout(pause, full).await;
+        let _ = within(self.clock.as_ref(), pause, full).await;
     }
 
     fn take(&self, last: bool) -> LogBatch {

@@ -28,7 +28,10 @@ pub(super) fn of_attempt(
     names.insert("conductor".to_owned(), json!({"name": context.conductor}));
     if let Some(undo) = &command.undo {
         names.insert("result".to_owned(), undo.result.clone());
-        let failure = undo.failure.as_ref().map_or(Value::Null, Failure::to_value);
+        let failure = undo
+            .failure
+            .as_deref()
+            .map_or(Value::Null, Failure::to_value);
         names.insert("failure".to_owned(), failure);
     }
     names

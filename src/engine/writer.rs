@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Observer;
 use crate::model::Duration;
-use crate::ports::{Commit, Committed, LogBatch, Store, StoreError};
+use crate::ports::{Clock, Commit, Committed, LogBatch, Store, StoreError};
 
 /// Steps and pieces of output in one transaction.
 const GROUP: usize = 512;
@@ -54,12 +54,14 @@ impl Writer {
     pub fn new(
         store: Arc<dyn Store>,
         observer: Option<Arc<dyn Observer>>,
+        clock: Arc<dyn Clock>,
         patience: Duration,
     ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (queue, entries) = mpsc::channel(QUEUE);
         let work = Work {
             store,
             observer,
+            clock,
             patience,
         };
         (Self { queue }, work.run(entries))
@@ -143,6 +145,7 @@ impl Group {
 struct Work {
     store: Arc<dyn Store>,
     observer: Option<Arc<dyn Observer>>,
+    clock: Arc<dyn Clock>,
     patience: Duration,
 }
 
@@ -211,7 +214,7 @@ impl Work {
                         tracing::warn!(cause, "the store is away; waiting for it");
                     }
                     unsure = true;
-                    tokio::time::sleep(pause).await;
+                    self.clock.sleep(pause).await;
                     waited += pause;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }

@@ -267,9 +267,9 @@ pub enum TypeError {
     OutOfRange {
         /// What was there.
         found: String,
-        /// `below the minimum` or `above the maximum`.
+        /// `below the minimum` or `above the maximum`; of a length, `shorter than` or `longer than`.
         side: &'static str,
-        /// The bound.
+        /// The bound; of a length, with what it counts.
         bound: String,
     },
     /// Does not match `pattern`.
@@ -342,9 +342,16 @@ impl Declared {
             (_, Value::Array(items)) => Some(items.len() as f64),
             _ => None,
         };
+        let (below, above, unit) = match (&self.ty, &value) {
+            (Type::Duration, _) | (_, Value::Number(_)) => {
+                ("below the minimum", "above the maximum", "")
+            }
+            (_, Value::Array(_)) => ("shorter than", "longer than", " values"),
+            (_, _) => ("shorter than", "longer than", " characters"),
+        };
         for (bound, side, wrong) in [
-            (&self.min, "below the minimum", std::cmp::Ordering::Less),
-            (&self.max, "above the maximum", std::cmp::Ordering::Greater),
+            (&self.min, below, std::cmp::Ordering::Less),
+            (&self.max, above, std::cmp::Ordering::Greater),
         ] {
             if let Some(bound) = bound
                 && let (Some(found), Some(limit)) = (measure(&value), measure(bound))
@@ -353,7 +360,7 @@ impl Declared {
                 return Err(TypeError::OutOfRange {
                     found: shown(&value),
                     side,
-                    bound: shown(bound),
+                    bound: shown(bound) + unit,
                 });
             }
         }

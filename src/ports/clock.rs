@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::model::Timestamp;
+use crate::model::{Duration, Timestamp};
 
 /// Tells the time and waits for it.
 #[async_trait]
@@ -11,6 +11,21 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
     /// Returns at `instant`; at once if it is past.
     async fn sleep_until(&self, instant: Timestamp);
+    /// Returns after `duration`, whatever the clock is set to in the meantime.
+    async fn sleep(&self, duration: Duration);
+}
+
+/// What `future` gives, or `None` if it takes longer than `limit`; it is dropped then.
+pub async fn within<T>(
+    clock: &dyn Clock,
+    limit: Duration,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        given = future => Some(given),
+        () = clock.sleep(limit) => None,
+    }
 }
 
 /// The machine's clock.
@@ -30,7 +45,11 @@ impl Clock for SystemClock {
                 return;
             }
             // An hour at most at a time, so that a clock that is set is noticed.
-            tokio::time::sleep(left.min(std::time::Duration::from_secs(3600))).await;
+            tokio::time::sleep(left.min(Duration::from_secs(3600))).await;
         }
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
     }
 }

@@ -1,8 +1,10 @@
 //! The job board: who works on what, right now. It may lose everything; the store is the truth.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{ConductorId, JobId, Priority, Timestamp};
 
@@ -33,6 +35,42 @@ pub struct Posting {
     pub notice: Notice,
     /// Who holds it, and until when.
     pub lease: Option<(ConductorId, Timestamp)>,
+}
+
+/// A conductor as it tells of itself: what TaskFlow calls the entity that a conductor registers with its job board.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// Who it is.
+    pub id: ConductorId,
+    /// What it is called.
+    pub name: String,
+    /// The machine that it runs on.
+    pub host: String,
+    /// When it began.
+    pub since: Timestamp,
+    /// How many jobs it holds.
+    pub jobs: usize,
+    /// How many jobs it takes on at once.
+    pub max_jobs: usize,
+    /// How many tasks it runs at once.
+    pub max_tasks: usize,
+    /// How long its leases last, in milliseconds: not seen for that long, it is taken for gone.
+    pub lease_ttl_ms: u64,
+    /// What it is labelled with.
+    pub labels: Vec<String>,
+    /// The capabilities that its configuration defines.
+    pub capabilities: Vec<String>,
+    /// What it found when it last looked at the board: for each [`Notice::requires`] the first that it does not have.
+    pub lacks: BTreeMap<String, Option<String>>,
+}
+
+/// A conductor on the board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// What it told.
+    pub conductor: Registration,
+    /// When it told it.
+    pub seen_at: Timestamp,
 }
 
 /// What can go wrong with a board, by what the caller does next.
@@ -68,6 +106,9 @@ pub trait JobBoard: Send + Sync {
         ttl: Duration,
     ) -> Result<Option<Claim>, BoardError>;
 
+    /// How long it is until the next lease runs out, by the board's clock; none if no lease is left that has not.
+    async fn next_expiry(&self) -> Result<Option<Duration>, BoardError>;
+
     /// Extends all leases of `who` by `ttl` from now, in one round trip; the jobs that it still holds.
     /// A lease that somebody else has taken is not extended.
     async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError>;
@@ -86,4 +127,13 @@ pub trait JobBoard: Send + Sync {
 
     /// The jobs on the board, the first to be claimed first, at most `limit`.
     async fn snapshot(&self, limit: usize) -> Result<Vec<Posting>, BoardError>;
+
+    /// Puts a conductor on the board, or renews what it tells of itself. It stays for `keep` after it was last seen.
+    async fn register(&self, conductor: &Registration, keep: Duration) -> Result<(), BoardError>;
+
+    /// Takes a conductor that ends off the board.
+    async fn unregister(&self, who: &ConductorId) -> Result<(), BoardError>;
+
+    /// The conductors on the board, by id. One whose words cannot be read is left out, and that is logged.
+    async fn conductors(&self) -> Result<Vec<Registered>, BoardError>;
 }

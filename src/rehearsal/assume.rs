@@ -73,7 +73,7 @@ impl Reader<'_> {
         let wait = task.wait.as_ref().map(|wait| {
             let known = self.known(wait.expressions(), &task.execute.needs);
             match known {
-                Known::Before => constant(wait, &self.plan.inputs),
+                Known::Before => constant(wait, &self.plan.known(&task.execute.needs)),
                 Known::InPlay => wait.clone(),
                 Known::Never => {
                     let text = wait.expressions().first().map_or("", |e| e.text.as_str());
@@ -85,10 +85,11 @@ impl Reader<'_> {
         let mut played = task.clone();
         played.when = self.condition(name, task.when.as_ref(), &task.when_needs);
         played.wait = wait;
-        played
-            .execute
-            .needs
-            .retain(|binding| matches!(binding.origin, Origin::Retry(_)));
+        played.execute.needs.retain(|binding| match binding.origin {
+            Origin::Retry(_) => true,
+            Origin::Input | Origin::Literal(_) => task.wait.is_some(),
+            Origin::Secret | Origin::Provided { .. } | Origin::List(_) => false,
+        });
         played.execute.params = Template::Literal(Value::Null);
         played.provides.clear();
         if let Some(reversal) = &mut played.revert {
@@ -109,7 +110,7 @@ impl Reader<'_> {
     ) -> Option<Expression> {
         let when = when?;
         match self.known(vec![when], needs) {
-            Known::Before => match when.holds(&self.plan.inputs) {
+            Known::Before => match when.holds(&self.plan.known(needs)) {
                 Ok(true) => None,
                 // False, or an error that the scheduler is to meet by itself.
                 Ok(false) | Err(_) => Some(when.clone()),
@@ -127,7 +128,8 @@ impl Reader<'_> {
         if let RetryTries::ForEach(values) = &retry.tries {
             match self.known(values.expressions(), &retry.needs) {
                 Known::Before => {
-                    played.tries = RetryTries::ForEach(constant(values, &self.plan.inputs))
+                    let known = self.plan.known(&retry.needs);
+                    played.tries = RetryTries::ForEach(constant(values, &known));
                 }
                 Known::InPlay => {}
                 Known::Never => {
@@ -164,8 +166,8 @@ impl Reader<'_> {
                 continue;
             };
             match binding.origin {
-                Origin::Input => {}
-                Origin::Secret | Origin::Provided { .. } => return Known::Never,
+                Origin::Input | Origin::Literal(_) => {}
+                Origin::Secret | Origin::Provided { .. } | Origin::List(_) => return Known::Never,
                 Origin::Retry(controller) if self.is_told(controller) => known = Known::InPlay,
                 Origin::Retry(_) => return Known::Never,
             }
@@ -189,8 +191,8 @@ impl Reader<'_> {
 }
 
 /// A template's value, once and for all; the template itself if it has none, for the scheduler to meet.
-fn constant(template: &Template, inputs: &IndexMap<String, Value>) -> Template {
-    match template.render(inputs) {
+fn constant(template: &Template, names: &IndexMap<String, Value>) -> Template {
+    match template.render(names) {
         Ok(value) => Template::Literal(value),
         Err(_) => template.clone(),
     }

@@ -41,9 +41,24 @@ impl Places {
         Self(places)
     }
 
-    /// The place of a task or group.
+    /// The place of a task or group; of a copy, that of the task with the matrix.
     #[must_use]
     pub fn of(&self, name: &str) -> Option<Place> {
-        self.0.get(name).cloned()
+        if let Some(place) = self.0.get(name) {
+            return Some(place.clone());
+        }
+        let mut depth = 0;
+        let declared = name.chars().filter(|c| {
+            match c {
+                '[' => depth += 1,
+                ']' => {
+                    depth -= 1;
+                    return false;
+                }
+                _ => {}
+            }
+            depth == 0
+        });
+        self.0.get(&declared.collect::<String>()).cloned()
     }
 }

@@ -1,5 +1,7 @@
 //! What goes into the scheduler, and what comes out.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use crate::model::{AtomId, Failure, Operator, Phase, Record, Timestamp, Value, Verb};
@@ -73,9 +75,9 @@ pub struct Undo {
     /// What the execute side gave back; null if nothing.
     pub result: Value,
     /// Its own failure, or what made its scope unwind.
-    pub failure: Option<Failure>,
+    pub failure: Option<Arc<Failure>>,
     /// The failures that still stand, in file order; the first [`Undo::FAILURES`] of them.
-    pub failures: Vec<Failure>,
+    pub failures: Arc<[Failure]>,
 }
 
 impl Undo {
@@ -93,6 +95,12 @@ pub struct Step {
     pub commands: Vec<Command>,
     /// Which running execute sides to stop; each is still reported as finished.
     pub stop: Vec<AtomId>,
+}
+
+impl Step {
+    /// With so many records nothing more starts in a step, and the next `Tick` is due at once: however wide a flow is,
+    /// what is committed together stays small.
+    pub const FULL: usize = 1024;
 }
 
 /// A checkpoint that does not fit its plan, or an event that does not fit the state.

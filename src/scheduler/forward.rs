@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::outline::{Node, Role};
 use super::queue::Turn;
-use super::{Command, Mark, Scheduler, Step, is_done, is_gate, is_standing};
-use crate::compile::{AtomKind, Binding, Expression, Task, Template};
+use super::{Command, Mark, Scheduler, Step, is_done, is_standing};
+use crate::compile::{AtomKind, Binding, Expression};
 use crate::model::{
     AtomId, AtomState, Change, Failure, FailureKind, IfInterrupted, Phase, ScopeId, SkipDepth,
     Timestamp, Value, parse_duration,
@@ -15,7 +16,7 @@ impl Scheduler {
     pub(super) fn became_done(&mut self, atom: AtomId) {
         self.open -= 1;
         if self.blocked[atom.index()] == 0 {
-            self.pass(vec![atom]);
+            self.pass(atom);
         }
     }
 
@@ -25,65 +26,67 @@ impl Scheduler {
         if self.blocked[atom.index()] > 0 {
             return;
         }
-        let links = self.links.clone();
-        let mut undone = vec![atom];
-        while let Some(node) = undone.pop() {
-            for &next in links.after(node) {
+        let (mut undone, mut more) = (Some(atom), Vec::new());
+        while let Some(node) = undone {
+            for &next in self.outline.after(node) {
                 self.blocked[next.index()] += 1;
                 if self.blocked[next.index()] == 1 && self.holds_nothing_up(next) {
-                    undone.push(next);
+                    more.push(next);
                 }
             }
+            undone = more.pop();
         }
     }
 
-    /// Unblocks what comes after nodes that are done and have nothing before them that is not: through gates, and through
+    /// Unblocks what comes after a node that is done and has nothing before it that is not: through gates, and through
     /// what was skipped before its turn had come.
-    pub(super) fn pass(&mut self, mut passed: Vec<AtomId>) {
-        let links = self.links.clone();
-        while let Some(node) = passed.pop() {
-            for &next in links.after(node) {
+    pub(super) fn pass(&mut self, node: AtomId) {
+        let (mut passed, mut more) = (Some(node), Vec::new());
+        while let Some(node) = passed {
+            for &next in self.outline.after(node) {
                 self.blocked[next.index()] -= 1;
                 if self.blocked[next.index()] == 0 {
                     self.unblocked.push(next);
                     if self.holds_nothing_up(next) {
-                        passed.push(next);
+                        more.push(next);
                     }
                 }
             }
+            passed = more.pop();
         }
     }
 
     /// Whether a node passes on at once that all before it is done.
     pub(super) fn holds_nothing_up(&self, node: AtomId) -> bool {
-        is_gate(&self.plan, node) || is_done(&self.rows[node.index()])
+        self.outline.node(node).is_gate() || is_done(&self.rows[node.index()])
     }
 
     /// Something has nothing before it that is not done: it waits for its turn, if there is anything to do.
     pub(super) fn look_at(&mut self, node: AtomId) {
-        let asks = match &self.plan.atom(node).kind {
-            AtomKind::Task(_) | AtomKind::Retry(_) => {
-                self.rows[node.index()].state == AtomState::Pending
-            }
-            AtomKind::Start => self.plan.scope(self.plan.atom(node).scope).when.is_some(),
-            AtomKind::End => false,
+        let Node {
+            scope, role, lane, ..
+        } = self.outline.node(node);
+        let asks = match role {
+            Role::Task | Role::Controller => self.rows[node.index()].state == AtomState::Pending,
+            Role::Start => self.plan.scope(scope).when.is_some(),
+            Role::End => false,
         };
         let mark: &mut Mark = &mut self.marks[node.index()];
         if asks && !mark.queued {
             mark.queued = true;
-            self.queue.push_start(&self.plan, node);
+            self.queue.push_start(lane, node);
         }
     }
 
     /// It is the turn of `atom`: to be reverted, skipped or started, if that still holds.
     pub(super) fn take_turn(&mut self, step: &mut Step, atom: AtomId, turn: Turn, now: Timestamp) {
         let index = atom.index();
-        let scope = self.plan.atom(atom).scope;
+        let Node { scope, role, .. } = self.outline.node(atom);
         if is_standing(&self.rows[index]) {
             if !self.may_be_reverted(atom) {
                 self.marks[index].queued = false;
                 self.queue.unpark(scope);
-            } else if self.is_controller(atom) {
+            } else if role == Role::Controller {
                 self.marks[index].queued = false;
                 self.apply(step, atom, Change::Reverting, now);
                 self.apply(step, atom, Change::Reverted { by: None }, now);
@@ -101,13 +104,12 @@ impl Scheduler {
             self.queue.unpark(scope);
             return;
         }
-        let plan = self.plan.clone();
-        match &plan.atom(atom).kind {
-            AtomKind::Start => {
+        match role {
+            Role::Start => {
                 self.marks[index].queued = false;
+                let plan = self.plan.clone();
                 let group = plan.scope(scope);
-                let holds = self.condition(group.when.as_ref(), &group.needs);
-                match holds {
+                match self.condition(group.when.as_ref(), &group.needs) {
                     Ok(true) => {}
                     Ok(false) => self.skip_scope(step, scope, group.skips, now),
                     Err(mut failure) => {
@@ -116,46 +118,63 @@ impl Scheduler {
                     }
                 }
             }
-            AtomKind::End => self.marks[index].queued = false,
-            AtomKind::Retry(_) => {
+            Role::End => self.marks[index].queued = false,
+            Role::Controller => {
                 self.marks[index].queued = false;
-                match plan.task(AtomId(atom.0 + 1)) {
-                    Some(task) if self.is_alone(scope) => {
-                        match self.condition(task.when.as_ref(), &task.when_needs) {
-                            Ok(true) => self.run_controller(step, atom, now),
-                            Ok(false) => self.skip_scope(step, scope, task.skips, now),
-                            Err(failure) => {
-                                self.apply(step, atom, Change::Started { until: None }, now);
-                                self.execute_failed(step, atom, failure, now);
-                            }
-                        }
-                    }
-                    Some(_) | None => self.run_controller(step, atom, now),
+                let skips = if self.is_alone(scope) {
+                    self.skips(AtomId(atom.0 + 1))
+                } else {
+                    Ok(None)
+                };
+                match skips {
+                    Ok(None) => self.run_controller(step, atom, now),
+                    Ok(Some(depth)) => self.skip_scope(step, scope, depth, now),
+                    Err(failure) => self.never_started(step, atom, failure, now),
                 }
             }
-            AtomKind::Task(task) => {
-                let when = task.when.as_ref().filter(|_| !self.is_alone(scope));
-                match self.condition(when, &task.when_needs) {
-                    Ok(true) => {
+            Role::Task => {
+                // The condition of a task with a retry of its own was asked before its controller ran.
+                let skips = if self.is_alone(scope) {
+                    Ok(None)
+                } else {
+                    self.skips(atom)
+                };
+                match skips {
+                    Ok(None) => {
                         if self.queue.acquire(scope, turn) {
                             self.marks[index].queued = false;
-                            self.start(step, atom, task, false, now);
+                            self.start(step, atom, false, now);
                         }
                         return;
                     }
-                    Ok(false) => {
+                    Ok(Some(depth)) => {
                         self.apply(step, atom, Change::Ignored, now);
-                        self.skip_after(step, atom, scope, task.skips, now);
+                        self.skip_after(step, atom, scope, depth, now);
                     }
-                    Err(failure) => {
-                        self.apply(step, atom, Change::Started { until: None }, now);
-                        self.execute_failed(step, atom, failure, now);
-                    }
+                    Err(failure) => self.never_started(step, atom, failure, now),
                 }
                 self.marks[index].queued = false;
                 self.queue.unpark(scope);
             }
         }
+    }
+
+    /// What would have to be known to start an atom cannot be told: it fails.
+    fn never_started(&mut self, step: &mut Step, atom: AtomId, failure: Failure, now: Timestamp) {
+        self.apply(step, atom, Change::Started { until: None }, now);
+        self.execute_failed(step, atom, failure, now);
+    }
+
+    /// Whether a task is to be skipped, and how far that goes.
+    fn skips(&self, task: AtomId) -> Result<Option<SkipDepth>, Failure> {
+        if self.outline.node(task).plain {
+            return Ok(None);
+        }
+        let Some(task) = self.plan.task(task) else {
+            return Ok(None);
+        };
+        let holds = self.condition(task.when.as_ref(), &task.when_needs)?;
+        Ok((!holds).then_some(task.skips))
     }
 
     /// Whether a condition holds; one that is not there does.
@@ -179,29 +198,25 @@ impl Scheduler {
         &mut self,
         step: &mut Step,
         atom: AtomId,
-        task: &Task,
         interrupted: bool,
         now: Timestamp,
     ) {
-        let until = match &task.wait {
-            Some(wait) => match self.wait_until(task, wait, now) {
-                Ok(until) => Some(until),
-                Err(failure) => {
-                    self.apply(step, atom, Change::Started { until: None }, now);
-                    self.took_off(atom);
-                    self.landed(atom);
-                    self.execute_failed(step, atom, failure, now);
-                    return;
-                }
-            },
-            None => None,
-        };
-        self.apply(step, atom, Change::Started { until }, now);
-        self.launch(step, atom, task, interrupted);
+        match self.wait_until(atom, now) {
+            Ok(until) => {
+                self.apply(step, atom, Change::Started { until }, now);
+                self.launch(step, atom, interrupted);
+            }
+            Err(failure) => {
+                self.apply(step, atom, Change::Started { until: None }, now);
+                self.took_off(atom);
+                self.landed(atom);
+                self.execute_failed(step, atom, failure, now);
+            }
+        }
     }
 
     /// Gives out the command of an atom that is RUNNING.
-    pub(super) fn launch(&mut self, step: &mut Step, atom: AtomId, task: &Task, interrupted: bool) {
+    pub(super) fn launch(&mut self, step: &mut Step, atom: AtomId, interrupted: bool) {
         self.took_off(atom);
         let row = &self.rows[atom.index()];
         step.commands.push(Command {
@@ -209,22 +224,24 @@ impl Scheduler {
             attempt: row.attempt,
             generation: row.generation,
             phase: Phase::Execute,
-            inputs: self.values(&task.execute.needs),
+            inputs: self.inputs(atom, Phase::Execute),
             until: row.wake_at,
             interrupted,
             undo: None,
         });
     }
 
-    fn wait_until(
-        &self,
-        task: &Task,
-        wait: &Template,
-        now: Timestamp,
-    ) -> Result<Timestamp, Failure> {
+    /// The instant that a task waits for, if it is of a kind that waits.
+    fn wait_until(&self, task: AtomId, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
+        if self.outline.node(task).plain {
+            return Ok(None);
+        }
+        let Some(wait) = self.plan.task(task).and_then(|task| task.wait.as_ref()) else {
+            return Ok(None);
+        };
         let wrong = |what: String| Failure::new(FailureKind::Template, what);
         let value = wait
-            .render(&self.values(&task.execute.needs))
+            .render(&self.inputs(task, Phase::Execute))
             .map_err(|error| wrong(format!("how long to wait cannot be told: {error}")))?;
         let Value::String(text) = &value else {
             return Err(wrong(format!(
@@ -232,10 +249,10 @@ impl Scheduler {
             )));
         };
         if let Some(duration) = parse_duration(text) {
-            return Ok(now.plus(duration));
+            return Ok(Some(now.plus(duration)));
         }
         text.parse::<jiff::Timestamp>()
-            .map(|instant| Timestamp(instant.as_millisecond()))
+            .map(|instant| Some(Timestamp(instant.as_millisecond())))
             .map_err(|_| {
                 wrong(format!(
                     "`{text}` is neither a duration (10s, 1m30s) nor an instant (2026-11-24T08:00:00Z)"
@@ -256,7 +273,8 @@ impl Scheduler {
     }
 
     fn skip(&mut self, step: &mut Step, node: AtomId, now: Timestamp) {
-        if !is_gate(&self.plan, node) && self.rows[node.index()].state == AtomState::Pending {
+        if !self.outline.node(node).is_gate() && self.rows[node.index()].state == AtomState::Pending
+        {
             self.apply(step, node, Change::Ignored, now);
         }
     }
@@ -270,11 +288,11 @@ impl Scheduler {
         depth: SkipDepth,
         now: Timestamp,
     ) {
-        let (plan, links) = (self.plan.clone(), self.links.clone());
+        let (plan, outline) = (self.plan.clone(), self.outline.clone());
         let within = match depth {
             SkipDepth::Task => return,
             SkipDepth::Neighbors => {
-                for &next in links.after(last) {
+                for &next in outline.after(last) {
                     let beside = plan.atom(next).scope;
                     match &plan.atom(next).kind {
                         AtomKind::Task(_) => self.skip(step, next, now),
@@ -298,7 +316,7 @@ impl Scheduler {
         let mut seen: BTreeSet<AtomId> = BTreeSet::new();
         let mut open = vec![last];
         while let Some(node) = open.pop() {
-            for &next in links.after(node) {
+            for &next in outline.after(node) {
                 if within.contains(&next.0) && seen.insert(next) {
                     open.push(next);
                 }
@@ -323,7 +341,7 @@ impl Scheduler {
     pub(super) fn adopt(&mut self, step: &mut Step, atom: AtomId, now: Timestamp) {
         let index = atom.index();
         let plan = self.plan.clone();
-        let scope = plan.atom(atom).scope;
+        let scope = self.outline.node(atom).scope;
         let task = plan.task(atom);
         let row = &self.rows[index];
         if row.state == AtomState::Reverting {
@@ -336,14 +354,14 @@ impl Scheduler {
         }
         self.marks[index].orphan = false;
         match (row.state, task) {
-            (AtomState::Running, Some(task)) if row.wake_at.is_some() => {
+            (AtomState::Running, Some(_)) if row.wake_at.is_some() => {
                 self.queue.occupy(scope);
-                self.launch(step, atom, task, false);
+                self.launch(step, atom, false);
             }
             (AtomState::Running, Some(task)) => match task.if_interrupted {
                 IfInterrupted::Rerun => {
                     self.queue.occupy(scope);
-                    self.start(step, atom, task, true, now);
+                    self.start(step, atom, true, now);
                 }
                 IfInterrupted::Revert => {
                     let failure = self.lost(atom);

@@ -4,9 +4,25 @@ use indexmap::IndexMap;
 
 use super::Scheduler;
 use crate::compile::{Binding, Origin};
-use crate::model::{Failure, Value};
+use crate::model::{AtomId, Failure, Phase, Value};
 
 impl Scheduler {
+    /// The values of the names that a side of an atom needs. A revert side that the flow does not write out is told the
+    /// same as the execute side.
+    pub(super) fn inputs(&self, atom: AtomId, phase: Phase) -> IndexMap<String, Value> {
+        if self.outline.node(atom).plain {
+            return IndexMap::new();
+        }
+        let Some(task) = self.plan.task(atom) else {
+            return IndexMap::new();
+        };
+        let action = match (phase, &task.revert) {
+            (Phase::Revert, Some(reversal)) => &reversal.action,
+            (Phase::Revert, None) | (Phase::Execute, _) => &task.execute,
+        };
+        self.values(&action.needs)
+    }
+
     /// The values of the names that something needs. Secrets are left out: the engine reads them when they are used.
     pub(super) fn values(&self, needs: &[Binding]) -> IndexMap<String, Value> {
         needs
@@ -31,6 +47,11 @@ impl Scheduler {
             Origin::Input => Some(self.plan.inputs.get(name).cloned().unwrap_or(Value::Null)),
             Origin::Secret => None,
             Origin::Retry(controller) => Some(self.rows[controller.index()].result.clone()),
+            Origin::Literal(value) => Some(value.clone()),
+            Origin::List(list) => {
+                let items = self.plan.lists[*list as usize].iter();
+                Some(items.filter_map(|item| self.value(item, name)).collect())
+            }
             Origin::Provided { atom, name } => {
                 let result = &self.rows[atom.index()].result;
                 let part = self

@@ -4,15 +4,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
-use super::links::Links;
+use super::outline::Outline;
 use super::queue::Queue;
-use super::unwind::Behind;
-use super::{
-    CorruptCheckpoint, Mark, Scheduler, Step, Timer, is_done, is_gate, is_standing, is_undecided,
-};
+use super::set::AtomSet;
+use super::unwind::{Behind, Purpose};
+use super::{CorruptCheckpoint, Mark, Scheduler, Step, Timer, is_done, is_standing, is_undecided};
 use crate::compile::Plan;
 use crate::model::{
-    AtomId, AtomRow, AtomState, Change, Checkpoint, FlowState, Intention, Timestamp,
+    AtomId, AtomRow, AtomState, Change, Checkpoint, FlowState, Intention, ScopeId, Timestamp,
 };
 
 impl Scheduler {
@@ -26,17 +25,21 @@ impl Scheduler {
         checkpoint: Checkpoint,
         seed: u64,
     ) -> Result<Self, CorruptCheckpoint> {
-        let links = Arc::new(Links::new(&plan));
+        let outline = Arc::new(Outline::new(&plan));
         let count = plan.atoms.len();
-        let nodes = || (0..count as u32).map(AtomId);
+        let blocked = outline.ids().map(|node| outline.before(node).len() as u32);
         let mut scheduler = Self {
             seed,
             flow: checkpoint.flow,
             rows: vec![AtomRow::default(); count],
-            blocked: nodes().map(|n| links.before(n).len() as u32).collect(),
-            open: nodes().filter(|n| !is_gate(&plan, *n)).count(),
-            touched: BTreeSet::new(),
+            blocked: blocked.collect(),
+            open: outline
+                .ids()
+                .filter(|node| !outline.node(*node).is_gate())
+                .count(),
+            touched: AtomSet::new(count),
             failed: BTreeSet::new(),
+            failures: None,
             undecided: BTreeSet::new(),
             unwinding: BTreeMap::new(),
             behind: vec![Behind::default(); count],
@@ -45,12 +48,13 @@ impl Scheduler {
             marks: vec![Mark::default(); count],
             in_flight: 0,
             queue: Queue::new(&plan),
+            full: None,
             unblocked: Vec::new(),
             stirred: Vec::new(),
             orphans: Vec::new(),
             held: false,
             stalled: false,
-            links,
+            outline,
             plan,
         };
         for (atom, row) in checkpoint.atoms {
@@ -64,12 +68,13 @@ impl Scheduler {
 
     /// Computes all that follows from the rows.
     fn derive(&mut self) {
-        let nodes = (0..self.rows.len() as u32).map(AtomId);
-        let first = nodes.filter(|n| self.blocked[n.index()] == 0 && self.holds_nothing_up(*n));
-        self.pass(first.collect());
-        for at in 0..self.rows.len() {
-            let atom = AtomId(at as u32);
-            let row = &self.rows[at];
+        let first = self.outline.ids();
+        let first = first.filter(|n| self.blocked[n.index()] == 0 && self.holds_nothing_up(*n));
+        for node in first.collect::<Vec<_>>() {
+            self.pass(node);
+        }
+        for atom in self.outline.ids() {
+            let row = &self.rows[atom.index()];
             if row.state != AtomState::Pending {
                 self.touched.insert(atom);
             }
@@ -98,7 +103,7 @@ impl Scheduler {
                 | AtomState::Interrupted => false,
             };
             if orphan {
-                self.marks[at].orphan = true;
+                self.marks[atom.index()].orphan = true;
                 self.orphans.push(atom);
             }
             if is_done(row) {
@@ -130,11 +135,9 @@ impl Scheduler {
                 self.timers.push(Reverse((at, Timer::Flow)));
             }
         }
-        for at in 0..self.rows.len() {
-            if self.blocked[at] == 0 {
-                self.unblocked.push(AtomId(at as u32));
-            }
-        }
+        let ids = self.outline.ids();
+        let ready = ids.filter(|node| self.blocked[node.index()] == 0);
+        self.unblocked.extend(ready);
     }
 
     fn check_row(&self, atom: AtomId, row: &AtomRow) -> Result<(), CorruptCheckpoint> {
@@ -142,7 +145,7 @@ impl Scheduler {
             let what = format!("the plan has {} atoms", self.rows.len());
             return Err(self.unfit(atom, &what));
         }
-        if is_gate(&self.plan, atom) {
+        if self.outline.node(atom).is_gate() {
             return Err(self.unfit(atom, "a gate has no row"));
         }
         let controller = self.is_controller(atom);
@@ -173,12 +176,12 @@ impl Scheduler {
 
     /// What has started must have nothing before it that is not done.
     fn check_order(&self) -> Result<(), CorruptCheckpoint> {
-        for atom in &self.touched {
+        for atom in self.touched.range(self.range(ScopeId::FLOW, Purpose::Flow)) {
             let row = &self.rows[atom.index()];
             if is_standing(row) && self.blocked[atom.index()] > 0 {
-                let before = self.links.before(*atom).iter().find_map(|before| {
+                let before = self.outline.before(atom).iter().find_map(|before| {
                     let row = &self.rows[before.index()];
-                    (!is_gate(&self.plan, *before) && !is_done(row)).then(|| {
+                    (!self.outline.node(*before).is_gate() && !is_done(row)).then(|| {
                         format!(
                             "`{}`, which comes before it, is {}",
                             self.plan.atom(*before).name,
@@ -187,7 +190,7 @@ impl Scheduler {
                     })
                 });
                 let before = before.unwrap_or_else(|| "something before it is not done".to_owned());
-                return Err(self.unfit(*atom, &format!("it is {}, but {before}", row.state)));
+                return Err(self.unfit(atom, &format!("it is {}, but {before}", row.state)));
             }
         }
         if self.flow.state == FlowState::Success && self.open > 0 {

@@ -7,11 +7,12 @@ mod event;
 mod evolve;
 mod forward;
 mod inputs;
-mod links;
 mod load;
 mod operate;
+mod outline;
 mod queue;
 mod retry;
+mod set;
 mod unwind;
 
 use std::cmp::Reverse;
@@ -21,11 +22,12 @@ use std::sync::Arc;
 pub use event::{Command, CorruptCheckpoint, Event, Step, Undo};
 pub use evolve::{Illegal, evolve, evolve_flow};
 pub use inputs::result_scope;
-use links::Links;
+use outline::Outline;
 use queue::Queue;
+use set::AtomSet;
 use unwind::{Behind, Unwinding};
 
-use crate::compile::{AtomKind, Plan};
+use crate::compile::Plan;
 use crate::model::{
     AtomId, AtomRow, AtomState, Change, Checkpoint, Failure, FlowRow, FlowState, Intention,
     Operator, Phase, Record, ScopeId, Subject, Timestamp,
@@ -46,7 +48,7 @@ struct Mark {
 #[derive(Debug, Clone)]
 pub struct Scheduler {
     plan: Arc<Plan>,
-    links: Arc<Links>,
+    outline: Arc<Outline>,
     seed: u64,
     flow: FlowRow,
     rows: Vec<AtomRow>,
@@ -56,9 +58,11 @@ pub struct Scheduler {
     /// How many tasks and controllers are not done.
     open: usize,
     /// The tasks and controllers that are not PENDING.
-    touched: BTreeSet<AtomId>,
+    touched: AtomSet,
     /// Those whose execute side failed, and no later attempt has overcome it.
     failed: BTreeSet<AtomId>,
+    /// The first of their failures, as reverts are told of them, unless `failed` has changed since.
+    failures: Option<Arc<[Failure]>>,
     /// Those that a person must decide.
     undecided: BTreeSet<AtomId>,
     /// The scopes that are being undone, none inside another.
@@ -72,6 +76,8 @@ pub struct Scheduler {
     marks: Vec<Mark>,
     in_flight: usize,
     queue: Queue,
+    /// When the last step was full, if more is ready.
+    full: Option<Timestamp>,
     /// Nodes that became ready and have not been looked at.
     unblocked: Vec<AtomId>,
     /// Scopes whose unwinding may go on.
@@ -147,13 +153,15 @@ impl Scheduler {
         Ok(step)
     }
 
-    /// When the next `Tick` is due, if time alone will change anything.
+    /// When the next `Tick` is due, if time alone will change anything: an instant that is past if more is ready than
+    /// went into the last step.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         if !self.may_start() {
             return None;
         }
-        self.timers.peek().map(|Reverse((at, _))| *at)
+        let timer = || self.timers.peek().map(|Reverse((at, _))| *at);
+        self.full.or_else(timer)
     }
 
     /// Where the flow stands.
@@ -235,14 +243,16 @@ impl Scheduler {
             at: now,
         });
         if pending {
-            self.touched.remove(&atom);
+            self.touched.remove(atom);
         } else if !was_standing {
             self.touched.insert(atom);
         }
         if failed {
-            self.failed.insert(atom);
-        } else if !self.failed.is_empty() {
-            self.failed.remove(&atom);
+            if self.failed.insert(atom) {
+                self.failures = None;
+            }
+        } else if !self.failed.is_empty() && self.failed.remove(&atom) {
+            self.failures = None;
         }
         if undecided {
             self.undecided.insert(atom);
@@ -296,9 +306,10 @@ impl Scheduler {
     /// Does all that follows from what has changed, until nothing more does.
     fn settle(&mut self, step: &mut Step, now: Timestamp) {
         loop {
-            for node in std::mem::take(&mut self.unblocked) {
-                self.look_at(node);
+            for at in 0..self.unblocked.len() {
+                self.look_at(self.unblocked[at]);
             }
+            self.unblocked.clear();
             if self.hold(step, now) {
                 continue;
             }
@@ -316,6 +327,7 @@ impl Scheduler {
                 continue;
             }
             if self.may_start()
+                && step.records.len() < Step::FULL
                 && let Some((atom, turn)) = self.queue.pop()
             {
                 self.take_turn(step, atom, turn, now);
@@ -326,6 +338,7 @@ impl Scheduler {
             }
             break;
         }
+        self.full = (!self.queue.is_empty()).then_some(now);
     }
 
     /// Holds the flow as soon as a person must decide something, before anything else starts; lets it go on when
@@ -394,8 +407,7 @@ impl Scheduler {
     fn landed(&mut self, atom: AtomId) {
         self.marks[atom.index()].in_flight = false;
         self.in_flight -= 1;
-        let scope = self.plan.atom(atom).scope;
-        self.queue.vacate(scope);
+        self.queue.vacate(self.outline.node(atom).scope);
         if self.rows[atom.index()].state == AtomState::Running
             && let Some(around) = self.unwinding_around(atom)
             && let Some(unwinding) = self.unwinding.get_mut(&around)
@@ -438,12 +450,4 @@ fn is_standing(row: &AtomRow) -> bool {
 fn is_undecided(row: &AtomRow) -> bool {
     matches!(row.state, AtomState::RevertFailure | AtomState::Interrupted)
         && row.intention != Intention::Ignore
-}
-
-/// Runs nothing and has no row: a group's start or end.
-fn is_gate(plan: &Plan, node: AtomId) -> bool {
-    match plan.atom(node).kind {
-        AtomKind::Start | AtomKind::End => true,
-        AtomKind::Task(_) | AtomKind::Retry(_) => false,
-    }
 }

@@ -71,10 +71,11 @@ impl Scheduler {
             match verb {
                 Verb::Retry => {
                     self.apply(step, atom, Change::Permitted { by }, now);
-                    self.queue.occupy(self.plan.atom(atom).scope);
-                    match self.plan.clone().task(atom) {
-                        Some(task) if interrupted => self.start(step, atom, task, true, now),
-                        Some(_) | None => self.start_revert(step, atom, now),
+                    self.queue.occupy(self.outline.node(atom).scope);
+                    if interrupted {
+                        self.start(step, atom, true, now);
+                    } else {
+                        self.start_revert(step, atom, now);
                     }
                 }
                 Verb::MarkReverted => {

@@ -6,40 +6,60 @@ use std::collections::{BinaryHeap, VecDeque};
 use crate::compile::{AtomKind, Plan};
 use crate::model::{AtomId, ScopeId};
 
-/// A place in the queue, kept while there is no room. Reverts come first, the last in the file before others; then
-/// controllers and gates, which cost nothing; then tasks by priority, in file order.
+/// What goes before what: reverts, then controllers and gates, which cost nothing, then tasks by priority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Turn {
-    lane: u8,
-    place: u32,
-}
+pub(super) struct Lane(u8);
 
-/// The lanes: reverts, controllers and gates, and the five priorities.
-const LANES: usize = 7;
+impl Lane {
+    const REVERTS: Self = Self(0);
+    const CONTROLLERS: Self = Self(1);
+    const COUNT: usize = 7;
 
-impl Turn {
-    fn atom(self) -> AtomId {
-        match self.lane {
-            0 => AtomId(u32::MAX - self.place),
-            _ => AtomId(self.place),
+    /// Where an atom queues up to be executed.
+    pub(super) fn of(kind: &AtomKind) -> Self {
+        match kind {
+            AtomKind::Retry(_) | AtomKind::Start | AtomKind::End => Self::CONTROLLERS,
+            AtomKind::Task(task) => Self(Self::CONTROLLERS.0 + 1 + task.priority as u8),
         }
     }
 }
 
-/// Turns of one lane. Most come in order, and those cost the same however many there are.
+/// A place in the queue, kept while there is no room. In each lane it goes in file order; among reverts, the last in
+/// the file comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Turn {
+    lane: Lane,
+    place: u32,
+}
+
+impl Turn {
+    fn atom(self) -> AtomId {
+        if self.lane == Lane::REVERTS {
+            AtomId(u32::MAX - self.place)
+        } else {
+            AtomId(self.place)
+        }
+    }
+}
+
+/// Who waits in one lane. Most come in order, and those cost the same however many there are.
 #[derive(Debug, Clone, Default)]
-struct Lane {
+struct Line {
     in_order: VecDeque<u32>,
     others: BinaryHeap<Reverse<u32>>,
 }
 
-impl Lane {
+impl Line {
     fn push(&mut self, place: u32) {
         if self.in_order.back().is_none_or(|last| *last < place) {
             self.in_order.push_back(place);
         } else {
             self.others.push(Reverse(place));
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.in_order.is_empty() && self.others.is_empty()
     }
 
     fn pop(&mut self) -> Option<u32> {
@@ -66,7 +86,7 @@ struct Slots {
 /// The ready queue.
 #[derive(Debug, Clone)]
 pub(super) struct Queue {
-    ready: [Lane; LANES],
+    ready: [Line; Lane::COUNT],
     slots: Vec<Slots>,
     /// For each scope the nearest one with a limit, itself included.
     limited_by: Vec<Option<usize>>,
@@ -99,11 +119,7 @@ impl Queue {
     }
 
     /// Adds an atom that is to be executed.
-    pub(super) fn push_start(&mut self, plan: &Plan, atom: AtomId) {
-        let lane = match &plan.atom(atom).kind {
-            AtomKind::Retry(_) | AtomKind::Start | AtomKind::End => 1,
-            AtomKind::Task(task) => 2 + task.priority as u8,
-        };
+    pub(super) fn push_start(&mut self, lane: Lane, atom: AtomId) {
         let place = atom.0;
         self.push(Turn { lane, place });
     }
@@ -111,23 +127,27 @@ impl Queue {
     /// Adds an atom that is to be reverted.
     pub(super) fn push_revert(&mut self, atom: AtomId) {
         let place = u32::MAX - atom.0;
-        self.push(Turn { lane: 0, place });
+        let lane = Lane::REVERTS;
+        self.push(Turn { lane, place });
     }
 
     fn push(&mut self, turn: Turn) {
-        self.ready[usize::from(turn.lane)].push(turn.place);
+        self.ready[usize::from(turn.lane.0)].push(turn.place);
     }
 
     /// The first of the queue.
     pub(super) fn pop(&mut self) -> Option<(AtomId, Turn)> {
-        (0u8..).zip(&mut self.ready).find_map(|(number, lane)| {
-            let place = lane.pop()?;
-            let turn = Turn {
-                lane: number,
-                place,
-            };
+        (0..).zip(&mut self.ready).find_map(|(number, line)| {
+            let place = line.pop()?;
+            let lane = Lane(number);
+            let turn = Turn { lane, place };
             Some((turn.atom(), turn))
         })
+    }
+
+    /// Nothing is ready; what is parked is not.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready.iter().all(Line::is_empty)
     }
 
     /// Takes a place in every limit around `scope`, or parks `turn` until there is one.
@@ -175,7 +195,7 @@ impl Queue {
             if slot.running < slot.limit
                 && let Some(Reverse(turn)) = slot.parked.pop()
             {
-                self.ready[usize::from(turn.lane)].push(turn.place);
+                self.ready[usize::from(turn.lane.0)].push(turn.place);
             }
             at = self.slots[index].parent;
         }
@@ -187,12 +207,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lane_gives_back_in_order_what_came_in_any_order() {
-        let mut lane = Lane::default();
+    fn a_line_gives_back_in_order_what_came_in_any_order() {
+        let mut line = Line::default();
         for place in [3, 5, 4, 9, 1, 9, 7] {
-            lane.push(place);
+            line.push(place);
         }
-        let all: Vec<u32> = std::iter::from_fn(|| lane.pop()).collect();
+        let all: Vec<u32> = std::iter::from_fn(|| line.pop()).collect();
         assert_eq!(all, [1, 3, 4, 5, 7, 9, 9]);
     }
 }

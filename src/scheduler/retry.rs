@@ -165,12 +165,9 @@ impl Scheduler {
 
     /// Puts all that a controller controls back to PENDING.
     pub(super) fn reset_scope(&mut self, step: &mut Step, controller: AtomId, now: Timestamp) {
-        let end = self.plan.scope(self.plan.atom(controller).scope).end;
-        let inside: Vec<AtomId> = self
-            .touched
-            .range(AtomId(controller.0 + 1)..end)
-            .copied()
-            .collect();
+        let scope = self.outline.node(controller).scope;
+        let end = self.plan.scope(scope).end;
+        let inside: Vec<AtomId> = self.touched.range(AtomId(controller.0 + 1)..end).collect();
         for atom in inside {
             self.apply(step, atom, Change::Reset, now);
         }
@@ -204,7 +201,7 @@ impl Scheduler {
                         self.run_controller(step, atom, now);
                     }
                     AtomState::Reverting if !self.marks[atom.index()].in_flight => {
-                        self.queue.occupy(self.plan.atom(atom).scope);
+                        self.queue.occupy(self.outline.node(atom).scope);
                         self.start_revert(step, atom, now);
                     }
                     AtomState::Success if row.intention == Intention::Execute => {
@@ -234,7 +231,7 @@ impl Scheduler {
         at: Timestamp,
         now: Timestamp,
     ) {
-        let id = self.plan.atom(controller).scope;
+        let id = self.outline.node(controller).scope;
         let scope = self.plan.scope(id);
         let last = AtomId(scope.end.0 - 1);
         let ended = self.blocked[last.index()] == 0;

@@ -1,7 +1,9 @@
 //! Going backward: a scope, or the whole flow, is undone in the reverse of the order in which it was done.
 
-use super::{Command, Mark, Scheduler, Step, Timer, Undo, is_gate, is_standing};
-use crate::compile::AtomKind;
+use std::sync::Arc;
+
+use super::outline::Role;
+use super::{Command, Mark, Scheduler, Step, Timer, Undo, is_standing};
 use crate::model::{
     AtomId, AtomState, Change, Failure, FlowState, Intention, Operator, Phase, ScopeId, Timestamp,
 };
@@ -10,6 +12,8 @@ use crate::model::{
 #[derive(Debug, Clone)]
 pub(super) struct Unwinding {
     pub(super) purpose: Purpose,
+    /// What made it unwind.
+    cause: Option<Arc<Failure>>,
     /// Execute sides in it that still run: they are awaited first.
     pub(super) running: usize,
     /// Once the reverts have begun: how many atoms still stand.
@@ -43,16 +47,16 @@ impl Scheduler {
         if self.unwinding.is_empty() {
             return None;
         }
-        let mut at = Some(self.plan.atom(atom).scope);
+        let mut at = Some(self.outline.node(atom).scope);
         while let Some(scope) = at {
-            if self.unwinding.contains_key(&scope) {
-                let own = self.plan.scope(scope).controller == Some(atom);
-                let whole = self.purpose(scope) == Some(Purpose::Flow);
-                if whole || !own {
+            let around = self.plan.scope(scope);
+            if let Some(unwinding) = self.unwinding.get(&scope) {
+                let own = around.controller == Some(atom);
+                if unwinding.purpose == Purpose::Flow || !own {
                     return Some(scope);
                 }
             }
-            at = self.plan.scope(scope).parent;
+            at = around.parent;
         }
         None
     }
@@ -62,7 +66,7 @@ impl Scheduler {
     }
 
     /// The atoms that an unwinding undoes: for a retry all after the controller.
-    fn range(&self, scope: ScopeId, purpose: Purpose) -> std::ops::Range<AtomId> {
+    pub(super) fn range(&self, scope: ScopeId, purpose: Purpose) -> std::ops::Range<AtomId> {
         let around = self.plan.scope(scope);
         match (purpose, around.controller) {
             (Purpose::Retry | Purpose::Allow, Some(controller)) => {
@@ -103,17 +107,17 @@ impl Scheduler {
         let mut running = 0;
         for atom in self.touched.range(range) {
             if self.rows[atom.index()].state == AtomState::Interrupted {
-                self.undecided.remove(atom);
+                self.undecided.remove(&atom);
             }
             let mark = self.marks[atom.index()];
             if mark.in_flight && self.rows[atom.index()].state == AtomState::Running {
                 running += 1;
                 if self
                     .plan
-                    .task(*atom)
+                    .task(atom)
                     .is_some_and(|task| task.stop_on_unwind || task.wait.is_some())
                 {
-                    step.stop.push(*atom);
+                    step.stop.push(atom);
                 }
             }
         }
@@ -121,6 +125,7 @@ impl Scheduler {
             scope,
             Unwinding {
                 purpose,
+                cause: self.cause(scope, purpose).map(Arc::new),
                 running,
                 standing: None,
                 stamp: 0,
@@ -136,7 +141,7 @@ impl Scheduler {
             if self.marks[atom.index()].in_flight
                 && self.rows[atom.index()].state == AtomState::Running
             {
-                step.stop.push(*atom);
+                step.stop.push(atom);
             }
         }
     }
@@ -165,14 +170,12 @@ impl Scheduler {
         let standing: Vec<AtomId> = self
             .touched
             .range(range.clone())
-            .copied()
             .filter(|atom| is_standing(&self.rows[atom.index()]))
             .collect();
-        let links = self.links.clone();
         for &atom in &standing {
-            let mut risen = vec![atom];
-            while let Some(node) = risen.pop() {
-                for &before in links.before(node) {
+            let (mut risen, mut more) = (Some(atom), Vec::new());
+            while let Some(node) = risen {
+                for &before in self.outline.before(node) {
                     if !range.contains(&before) {
                         continue;
                     }
@@ -182,9 +185,10 @@ impl Scheduler {
                     }
                     behind.standing += 1;
                     if behind.standing == 1 && !is_standing(&self.rows[before.index()]) {
-                        risen.push(before);
+                        more.push(before);
                     }
                 }
+                risen = more.pop();
             }
         }
         if let Some(unwinding) = self.unwinding.get_mut(&scope) {
@@ -225,10 +229,10 @@ impl Scheduler {
         }
         let (purpose, stamp) = (unwinding.purpose, unwinding.stamp);
         let range = self.range(scope, purpose);
-        let links = self.links.clone();
-        let mut fallen = vec![atom];
-        while let Some(node) = fallen.pop() {
-            for &before in links.before(node) {
+        let outline = self.outline.clone();
+        let (mut fallen, mut more) = (Some(atom), Vec::new());
+        while let Some(node) = fallen {
+            for &before in outline.before(node) {
                 if !range.contains(&before) {
                     continue;
                 }
@@ -240,9 +244,10 @@ impl Scheduler {
                 if is_standing(&self.rows[before.index()]) {
                     self.line_up(before, stamp);
                 } else {
-                    fallen.push(before);
+                    more.push(before);
                 }
             }
+            fallen = more.pop();
         }
     }
 
@@ -268,39 +273,48 @@ impl Scheduler {
         let interrupted = std::mem::take(&mut self.marks[atom.index()].orphan);
         self.apply(step, atom, Change::Reverting, now);
         self.took_off(atom);
+        let failures = self.failures();
         let row = &self.rows[atom.index()];
-        let inputs = match self.plan.task(atom) {
-            Some(task) => match &task.revert {
-                Some(reversal) => self.values(&reversal.action.needs),
-                None => self.values(&task.execute.needs),
-            },
-            None => indexmap::IndexMap::new(),
-        };
         step.commands.push(Command {
             atom,
             attempt: row.attempt,
             generation: row.generation,
             phase: Phase::Revert,
-            inputs,
+            inputs: self.inputs(atom, Phase::Revert),
             until: None,
             interrupted,
             undo: Some(Box::new(Undo {
                 result: row.result.clone(),
-                failure: row.failure.as_deref().cloned().or_else(|| self.cause(atom)),
-                failures: self
-                    .failed
-                    .iter()
-                    .filter_map(|id| self.rows[id.index()].failure.as_deref().cloned())
-                    .take(Undo::FAILURES)
-                    .collect(),
+                failure: match row.failure.as_deref() {
+                    Some(own) => Some(Arc::new(own.clone())),
+                    None => self.cause_around(atom),
+                },
+                failures,
             })),
         });
     }
 
+    /// The failures that reverts are told of: all share one list, until another atom fails.
+    fn failures(&mut self) -> Arc<[Failure]> {
+        let (failed, rows) = (&self.failed, &self.rows);
+        let list = self.failures.get_or_insert_with(|| {
+            let failures = failed
+                .iter()
+                .filter_map(|id| rows[id.index()].failure.as_deref());
+            failures.take(Undo::FAILURES).cloned().collect()
+        });
+        list.clone()
+    }
+
     /// What made the scope around an atom unwind.
-    fn cause(&self, atom: AtomId) -> Option<Failure> {
+    fn cause_around(&self, atom: AtomId) -> Option<Arc<Failure>> {
         let scope = self.unwinding_around(atom)?;
-        if self.purpose(scope)? == Purpose::Flow {
+        self.unwinding.get(&scope)?.cause.clone()
+    }
+
+    /// What makes a scope unwind.
+    fn cause(&self, scope: ScopeId, purpose: Purpose) -> Option<Failure> {
+        if purpose == Purpose::Flow {
             return self.flow.cause.clone();
         }
         let controller = self.plan.scope(scope).controller?;
@@ -364,14 +378,14 @@ impl Scheduler {
             let atom = AtomId(id);
             let row = &self.rows[atom.index()];
             let passes = !is_standing(row) && row.state != AtomState::Ignore;
-            if passes && !is_gate(&self.plan, atom) {
+            if passes && !self.outline.node(atom).is_gate() {
                 self.apply(step, atom, Change::Ignored, now);
             }
         }
     }
 
     pub(super) fn is_controller(&self, atom: AtomId) -> bool {
-        matches!(self.plan.atom(atom).kind, AtomKind::Retry(_))
+        self.outline.node(atom).role == Role::Controller
     }
 
     /// The unwindings that the rows tell of: the flow's, or those of the outermost controllers that say so.
@@ -385,19 +399,19 @@ impl Scheduler {
         }
         let controllers: Vec<(AtomId, Purpose)> = self
             .touched
-            .iter()
+            .range(self.range(ScopeId::FLOW, Purpose::Flow))
             .filter_map(|atom| {
                 let row = &self.rows[atom.index()];
-                match (self.is_controller(*atom), row.state, row.intention) {
-                    (true, AtomState::Success, Intention::Retry) => Some((*atom, Purpose::Retry)),
-                    (true, AtomState::Success, Intention::Ignore) => Some((*atom, Purpose::Allow)),
+                match (self.is_controller(atom), row.state, row.intention) {
+                    (true, AtomState::Success, Intention::Retry) => Some((atom, Purpose::Retry)),
+                    (true, AtomState::Success, Intention::Ignore) => Some((atom, Purpose::Allow)),
                     (_, _, _) => None,
                 }
             })
             .collect();
         for (controller, purpose) in controllers {
             if self.unwinding_around(controller).is_none() {
-                let scope = self.plan.atom(controller).scope;
+                let scope = self.outline.node(controller).scope;
                 self.unwind(&mut step, scope, purpose);
             }
         }

@@ -86,6 +86,9 @@ codes! {
     FOR_EACH_EMPTY = "for-each-empty": "`for_each` has nothing to try.";
     FOR_EACH_NO_LIST = "for-each-no-list": "`for_each` is neither a list nor one template.";
     AS_MISSING = "as-missing": "A `for_each` without `as`: no task could use the value.";
+
+    MATRIX_EMPTY = "matrix-empty": "A matrix has no names, or one of them has no values.";
+    MATRIX_NO_LIST = "matrix-no-list": "The values of a matrix are neither a list nor one template.";
 }
 
 #[cfg(test)]

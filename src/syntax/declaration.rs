@@ -1,7 +1,7 @@
 //! What a flow file declares, before any name is looked up.
 
 use super::Node;
-use crate::model::{Declared, Duration, IfInterrupted, Priority, SkipDepth, Spanned};
+use crate::model::{Declared, Duration, IfInterrupted, Priority, SkipDepth, Span, Spanned};
 
 /// A flow.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,8 +85,10 @@ pub struct TaskDeclaration {
     pub env: Vec<(Spanned<String>, Node)>,
     /// Its place among tasks that are ready at once.
     pub priority: Option<Priority>,
-    /// How many of its tasks may run at once (groups).
+    /// How many of its tasks may run at once (groups, and tasks with a matrix).
     pub max_parallel: Option<Spanned<u32>>,
+    /// The values of which each combination has a copy of the task.
+    pub matrix: Option<MatrixDeclaration>,
 }
 
 impl TaskDeclaration {
@@ -111,6 +113,7 @@ impl TaskDeclaration {
             env: Vec::new(),
             priority: None,
             max_parallel: None,
+            matrix: None,
         }
     }
 }
@@ -158,6 +161,15 @@ pub struct RevertDeclaration {
     pub dir: Option<Node>,
     /// The environment of its process.
     pub env: Vec<(Spanned<String>, Node)>,
+}
+
+/// A matrix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatrixDeclaration {
+    /// Where its key stands.
+    pub key: Span,
+    /// The names, each with its values: a list, or one template.
+    pub axes: Vec<(Spanned<String>, Node)>,
 }
 
 /// A retry.

@@ -16,8 +16,8 @@ mod text;
 mod yaml;
 
 pub use declaration::{
-    Body, CapabilityDeclaration, FlowDeclaration, KindDeclaration, Order, ProvidesDeclaration,
-    RetryDeclaration, RevertDeclaration, TaskDeclaration, TriesDeclaration,
+    Body, CapabilityDeclaration, FlowDeclaration, KindDeclaration, MatrixDeclaration, Order,
+    ProvidesDeclaration, RetryDeclaration, RevertDeclaration, TaskDeclaration, TriesDeclaration,
 };
 pub use node::{Key, Node, NodeValue, Style};
 pub use notation::Notation;

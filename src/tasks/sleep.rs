@@ -112,6 +112,10 @@ mod tests {
             let mut now = self.0.subscribe();
             now.wait_for(|now| *now >= instant.0).await.unwrap();
         }
+
+        async fn sleep(&self, duration: std::time::Duration) {
+            self.sleep_until(self.now().plus(duration)).await;
+        }
     }
 
     struct Nowhere;

@@ -45,4 +45,8 @@ impl Clock for TestClock {
             moved.changed().await.unwrap();
         }
     }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
 }

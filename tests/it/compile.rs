@@ -2,6 +2,7 @@
 
 mod drawing;
 mod inputs;
+mod matrix;
 mod plan;
 mod size;
 
@@ -101,6 +102,20 @@ fn bindings(plan: &Plan, needs: &[Binding]) -> String {
             Origin::Secret => "secret".to_owned(),
             Origin::Provided { atom, name } => format!("{}.{name}", plan.atom(*atom).name),
             Origin::Retry(atom) => plan.atom(*atom).name.clone(),
+            Origin::Literal(value) => value.to_string(),
+            Origin::List(list) => {
+                let items = plan.lists[*list as usize].iter();
+                let items = items.map(|origin| {
+                    bindings(
+                        plan,
+                        &[Binding {
+                            name: String::new(),
+                            origin: origin.clone(),
+                        }],
+                    )
+                });
+                items.collect::<Vec<_>>().join(",")
+            }
         };
         format!(" [{}: {from}]", binding.name)
     });

@@ -294,9 +294,9 @@ async fn a_frozen_conductor_is_taken_over_and_fenced() {
     let before = town.clock.now();
     town.until_state(job, FlowState::Success).await;
     let took = town.clock.now().since(before);
-    // The rest of the lease, and the margin.
-    assert!(took >= Duration::from_secs(18), "{took:?}");
-    assert!(took <= Duration::from_secs(40), "{took:?}");
+    // The rest of the lease, and the margin: the whole of what is asked for, at most.
+    assert!(took > Duration::from_secs(12), "{took:?}");
+    assert!(took <= Duration::from_millis(15_500), "{took:?}");
     assert_eq!(town.journal.count("start a"), 2);
     assert_eq!(town.journal.count("commit a SUCCESS"), 1);
     town.kind.thaw();

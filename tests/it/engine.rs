@@ -70,7 +70,8 @@ impl Stage {
         let epoch = self.store.own(self.job, &self.who()).await.unwrap();
         let loaded = self.store.load(self.job).await.unwrap().unwrap();
         let store = Arc::clone(&self.store) as Arc<dyn Store>;
-        let (writer, writing) = Writer::new(store, None, Duration::from_secs(1));
+        let (writer, writing) =
+            Writer::new(store, None, self.clock.clone(), Duration::from_secs(1));
         let mut background = JoinSet::new();
         background.spawn(writing);
         let context = JobContext {

@@ -9,6 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("syntax", &["model"]),
     ("compile", &["model", "syntax"]),
+    ("explain", &["syntax", "compile"]),
     ("scheduler", &["model", "syntax", "compile"]),
     ("rehearsal", &["model", "syntax", "compile", "scheduler"]),
     ("ports", &["model"]),
@@ -30,6 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "model",
             "syntax",
             "compile",
+            "explain",
             "scheduler",
             "rehearsal",
             "ports",
@@ -87,4 +89,22 @@ fn each_module_imports_only_what_stands_below_it() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What waits past the clock that it is given can neither be set by a test nor be frozen by the simulator.
+#[test]
+fn engine_and_conductor_wait_by_the_clock_that_they_are_given() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    files(&src.join("engine"), &mut found);
+    files(&src.join("conductor"), &mut found);
+    assert!(found.len() > 10, "{found:?}");
+    for path in found {
+        let text = fs::read_to_string(&path).expect("a source file");
+        assert!(
+            !text.contains("tokio::time"),
+            "{} waits by tokio's time; use the `Clock`",
+            path.display()
+        );
+    }
 }

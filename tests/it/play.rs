@@ -185,7 +185,7 @@ impl Player {
             result: undo.map_or(Value::Null, |undo| undo.result.clone()),
             failures: undo
                 .into_iter()
-                .flat_map(|undo| &undo.failures)
+                .flat_map(|undo| undo.failures.iter())
                 .map(|f| last_part(&f.task).to_owned())
                 .collect(),
         });

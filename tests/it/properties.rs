@@ -2,7 +2,7 @@
 //!
 //! The letters are those of the invariants in `docs/reliability.md`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jobrunner::compile::{AtomKind, Plan};
@@ -10,10 +10,10 @@ use jobrunner::model::{
     AtomId, AtomRow, AtomState, Change, Checkpoint, Failure, FailureKind, FlowRow, FlowState,
     IfInterrupted, Phase, Record, Subject, Timestamp, Value, Verb,
 };
-use jobrunner::scheduler::{Command, Event, Scheduler, evolve, evolve_flow};
+use jobrunner::scheduler::{Command, Event, Scheduler, Step, evolve, evolve_flow};
 use proptest::prelude::*;
 
-use crate::play::operator;
+use crate::play::{operator, try_plan};
 use crate::random::{Item, flow_of, flows, plain};
 
 /// How sides end: a pure function of the task and its generation, so that a crash changes nothing.
@@ -476,4 +476,48 @@ proptest! {
         stormy.run_out();
         prop_assert_eq!(calm.flow.state, stormy.flow.state, "{}", text);
     }
+}
+
+/// However many tasks are ready at once, none of them is forgotten, and no step grows with their number.
+#[test]
+fn a_step_stays_small_however_wide_the_flow_is() {
+    let width = 3 * Step::FULL;
+    let mut text = "flow: wide\ntasks:\n".to_owned();
+    for at in 0..width {
+        text += &format!("  t{at}: {{ probe: {{}} }}\n");
+    }
+    let plan = try_plan(&text, &[]).expect("it compiles");
+    let mut scheduler =
+        Scheduler::new(plan, Checkpoint::default(), 1).expect("an empty checkpoint fits");
+    let now = Timestamp(1);
+    let mut running: VecDeque<Command> = VecDeque::new();
+    let mut event = Some(Event::Resumed);
+    let mut reverted = 0;
+    while let Some(next) = event {
+        let step = scheduler.handle(next, now).expect("it fits");
+        assert!(step.records.len() <= Step::FULL + 1);
+        running.extend(step.commands);
+        event = match scheduler.next_wakeup() {
+            Some(due) => {
+                assert!(due <= now, "what is ready is due at once");
+                Some(Event::Tick)
+            }
+            None => running.pop_front().map(|side| {
+                let fails = side.phase == Phase::Execute && running.is_empty();
+                reverted += usize::from(side.phase == Phase::Revert);
+                Event::Finished {
+                    atom: side.atom,
+                    attempt: side.attempt,
+                    phase: side.phase,
+                    outcome: if fails {
+                        Err(Failure::new(FailureKind::Exit, "exited with code 1"))
+                    } else {
+                        Ok(Value::Null)
+                    },
+                }
+            }),
+        };
+    }
+    assert_eq!(scheduler.state(), FlowState::Reverted);
+    assert_eq!(reverted, width);
 }

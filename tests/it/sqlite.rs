@@ -105,10 +105,17 @@ async fn a_newer_schema_is_refused() {
         run(&file, &newer).await;
     }
     let refused = SqlStore::open(&url(&file)).await.unwrap_err();
-    assert!(matches!(refused, StoreError::Newer { found: 7, known: 1 }));
+    assert!(matches!(
+        refused,
+        StoreError::Newer {
+            found: 7,
+            known: 1..
+        }
+    ));
     let refused = board(&url(&file)).await.err().unwrap();
     let why = std::error::Error::source(&refused).unwrap().to_string();
-    assert_eq!(why, "schema version 7, this program knows up to 1");
+    let newer = "schema version 7, this program knows up to ";
+    assert!(why.starts_with(newer), "{why}");
 }
 
 #[tokio::test]

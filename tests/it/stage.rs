@@ -15,8 +15,8 @@ use jobrunner::model::{
 };
 use jobrunner::ports::{
     BoardError, Call, Claim, Clock, Commit, Committed, Created, EventRow, JobBoard, JobSummary,
-    Kinds, Loaded, LogBatch, LogChunk, LogFilter, Notice, Outcome, Posting, Request, Store,
-    StoreError, Stream, TaskKind,
+    Kinds, Loaded, LogBatch, LogChunk, LogFilter, Notice, Outcome, Posting, Registered,
+    Registration, Request, Store, StoreError, Stream, TaskKind,
 };
 use jobrunner::stores::MemoryStore;
 use petgraph::graph::DiGraph;
@@ -56,6 +56,10 @@ impl Clock for ManualClock {
     async fn sleep_until(&self, instant: Timestamp) {
         let mut now = self.0.subscribe();
         let _ = now.wait_for(|now| *now >= instant.0).await;
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
     }
 }
 
@@ -525,6 +529,10 @@ impl JobBoard for Flaky {
         self.here()?;
         self.inner.claim(who, able, ttl).await
     }
+    async fn next_expiry(&self) -> Result<Option<Duration>, BoardError> {
+        self.here()?;
+        self.inner.next_expiry().await
+    }
     async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError> {
         self.here()?;
         self.inner.renew(who, ttl).await
@@ -548,5 +556,17 @@ impl JobBoard for Flaky {
     async fn snapshot(&self, limit: usize) -> Result<Vec<Posting>, BoardError> {
         self.here()?;
         self.inner.snapshot(limit).await
+    }
+    async fn register(&self, conductor: &Registration, keep: Duration) -> Result<(), BoardError> {
+        self.here()?;
+        self.inner.register(conductor, keep).await
+    }
+    async fn unregister(&self, who: &ConductorId) -> Result<(), BoardError> {
+        self.here()?;
+        self.inner.unregister(who).await
+    }
+    async fn conductors(&self) -> Result<Vec<Registered>, BoardError> {
+        self.here()?;
+        self.inner.conductors().await
     }
 }

@@ -99,11 +99,12 @@ impl Reading<'_> {
             NodeValue::List(_) => "a list is written",
             NodeValue::Map(_) => "a mapping is written",
         };
-        found.wrong(Problem::error(
-            "wrong-shape",
-            span,
-            format!("`{}` wants {wanted}, and {what}", self.name),
-        ));
+        let help = match wanted {
+            "a mapping" => format!("write `{}: {{ name: value }}`", self.name),
+            other => format!("write {other}"),
+        };
+        let what = format!("`{}` wants {wanted}, and {what}", self.name);
+        found.wrong(Problem::error("wrong-shape", span, what).help(help));
     }
 
     fn mistyped(&self, node: &Node, hint: &str, found: &mut Found) -> Option<Template> {

@@ -1,13 +1,14 @@
 //! Who provides what: the names of each body, and what is wrong with them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
 use super::{Names, Provider, Suggestions};
-use crate::compile::layout::Layout;
+use crate::compile::Origin;
+use crate::compile::layout::{Layout, Part};
 use crate::model::{Span, Spanned};
-use crate::syntax::{FlowDeclaration, Problem, ProvidesDeclaration};
+use crate::syntax::{FlowDeclaration, Problem, ProvidesDeclaration, RetryDeclaration};
 
 impl<'a> Names<'a> {
     /// The names of a flow.
@@ -20,6 +21,8 @@ impl<'a> Names<'a> {
                 .map(|(index, (name, _))| (name.value.as_str(), (index, name.span)))
                 .collect(),
             provided: vec![IndexMap::new(); layout.bodies.len()],
+            own: HashMap::new(),
+            lists: Vec::new(),
             links: Vec::new(),
             variables: Vec::new(),
             problems: Vec::new(),
@@ -39,33 +42,76 @@ impl<'a> Names<'a> {
     fn fill(&mut self, body: usize) {
         let layout = self.layout;
         for &member in &layout.bodies[body].members {
-            match &layout.members[member].declaration.provides {
-                ProvidesDeclaration::Nothing => {}
-                ProvidesDeclaration::Whole(name) => self.provide(body, member, member, name),
-                ProvidesDeclaration::Parts(parts) => {
-                    for (name, _) in parts {
-                        self.provide(body, member, member, name);
+            let declared: Vec<&'a Spanned<String>> = match &layout.members[member]
+                .declaration
+                .provides
+            {
+                ProvidesDeclaration::Nothing => Vec::new(),
+                ProvidesDeclaration::Whole(name) => vec![name],
+                ProvidesDeclaration::Parts(parts) => parts.iter().map(|(name, _)| name).collect(),
+                ProvidesDeclaration::Inner(names) => names.iter().collect(),
+            };
+            for name in declared {
+                let Some(provider) = self.provider(member, name) else {
+                    continue;
+                };
+                match layout.members[member].part {
+                    Part::Copy => {
+                        self.own.insert((member, &name.value), provider);
                     }
-                }
-                ProvidesDeclaration::Inner(inner) => {
-                    for name in inner {
-                        self.hand_out(body, member, name);
-                    }
+                    Part::Whole | Part::Copies => self.provide(body, name, provider),
                 }
             }
         }
     }
 
-    /// A group hands out a name of its inside.
-    fn hand_out(&mut self, body: usize, member: usize, name: &'a Spanned<String>) {
-        let Some(inner) = self.layout.members[member].inner else {
-            return;
+    /// Who gives a name that a member says it provides; `None` if nobody does, which is then noted.
+    fn provider(&mut self, member: usize, name: &'a Spanned<String>) -> Option<Provider> {
+        let layout = self.layout;
+        let own = &layout.members[member];
+        let provider = |task, origin| {
+            Some(Provider {
+                member,
+                task,
+                origin,
+                span: name.span,
+            })
         };
+        match (own.part, own.inner) {
+            (Part::Copies, Some(inner)) => {
+                let copies = &layout.bodies[inner].members;
+                let own = |copy: &usize| self.own.get(&(*copy, name.value.as_str()));
+                let first = copies.first().and_then(own)?.task;
+                let origins = copies.iter().filter_map(own);
+                let origins = origins.map(|provider| provider.origin.clone()).collect();
+                let list = u32::try_from(self.lists.len()).expect("there are fewer than tasks");
+                self.lists.push(origins);
+                provider(first, Origin::List(list))
+            }
+            (Part::Whole | Part::Copy, Some(inner)) => {
+                let (task, origin) = self.handed_out_by(member, inner, name)?;
+                provider(task, origin)
+            }
+            (_, None) => provider(
+                member,
+                Origin::Provided {
+                    atom: own.exit,
+                    name: name.value.clone(),
+                },
+            ),
+        }
+    }
+
+    /// A group hands out a name of its inside.
+    fn handed_out_by(
+        &mut self,
+        member: usize,
+        inner: usize,
+        name: &'a Spanned<String>,
+    ) -> Option<(usize, Origin)> {
         if let Some((&key, provider)) = self.provided[inner].get_key_value(name.value.as_str()) {
-            let task = provider.task;
             self.used_provided.insert((inner, key));
-            self.provide(body, member, task, name);
-            return;
+            return Some((provider.task, provider.origin.clone()));
         }
         let group = &self.layout.members[member].path;
         let what = format!("nothing in `{group}` provides `{}`", name.value);
@@ -77,9 +123,10 @@ impl<'a> Names<'a> {
         };
         self.problems
             .push(Problem::error("unknown-name", name.span, what).help(help));
+        None
     }
 
-    fn provide(&mut self, body: usize, member: usize, task: usize, name: &'a Spanned<String>) {
+    fn provide(&mut self, body: usize, name: &'a Spanned<String>, provider: Provider) {
         let layout = self.layout;
         if let Some((_, span)) = self.store.get(name.value.as_str()) {
             let what = format!("`{}` is a name of the store already", name.value);
@@ -93,7 +140,7 @@ impl<'a> Names<'a> {
         if let Some(first) = self.provided[body].get(name.value.as_str()) {
             let what = format!(
                 "`{}` is provided by `{}` and by `{}`",
-                name.value, layout.members[first.member].path, layout.members[member].path
+                name.value, layout.members[first.member].path, layout.members[provider.member].path
             );
             self.problems.push(
                 Problem::error("two-providers", name.span, what)
@@ -102,35 +149,34 @@ impl<'a> Names<'a> {
             );
             return;
         }
-        let provider = Provider {
-            member,
-            task,
-            span: name.span,
-        };
         self.provided[body].insert(&name.value, provider);
     }
 
-    /// The variable of a retry must not hide a name that can be used inside as well. What a group keeps to itself
-    /// may have the name of something outside: the nearest one is meant.
+    /// The variable of a retry and the names of a matrix must not hide a name that can be used inside as well. What a
+    /// group keeps to itself may have the name of something outside: the nearest one is meant.
     fn check_hidden(&mut self) {
         let layout = self.layout;
         let mut problems = Vec::new();
-        let own = layout
-            .members
-            .iter()
-            .filter(|member| member.inner.is_none());
-        let own = own.map(|member| (member.body, member.declaration.retry.as_ref()));
+        let variable = |retry: Option<&'a RetryDeclaration>| {
+            retry.and_then(|retry| retry.variable.as_ref()).into_iter()
+        };
+        let own = layout.members.iter().flat_map(|member| {
+            let retry = member.declaration.retry.as_ref();
+            let retry = retry.filter(|_| member.inner.is_none());
+            let matrix = member.declaration.matrix.as_ref();
+            let axes = matrix.filter(|_| member.part == Part::Copies);
+            let axes = axes.into_iter().flat_map(|matrix| &matrix.axes);
+            let names = variable(retry).chain(axes.map(|(name, _)| name));
+            names.map(|name| (member.body, name))
+        });
         let bodies = layout.bodies.iter().enumerate();
-        let bodies = bodies.map(|(index, body)| (index, body.retry));
-        for (body, retry) in bodies.chain(own) {
-            let Some(variable) = retry.and_then(|retry| retry.variable.as_ref()) else {
-                continue;
-            };
-            let name = variable.value.as_str();
-            let store = self.store.get(name).map(|(_, span)| *span);
-            let outer = self.seen(name, body, variable.span);
+        let bodies = bodies
+            .flat_map(|(index, body)| variable(body.retry).map(move |variable| (index, variable)));
+        for (body, name) in bodies.chain(own) {
+            let store = self.store.get(name.value.as_str()).map(|(_, span)| *span);
+            let outer = self.seen(&name.value, body, name.span);
             if let Some(outer) = store.or(outer) {
-                problems.push(hidden(name, variable.span, outer));
+                problems.push(hidden(&name.value, name.span, outer));
             }
         }
         self.problems.append(&mut problems);
@@ -145,8 +191,14 @@ impl<'a> Names<'a> {
             }
             let body = &self.layout.bodies[body];
             let variable = body.retry.and_then(|retry| retry.variable.as_ref());
-            if let Some(variable) = variable.filter(|v| v.value == name && v.span != own) {
-                return Some(variable.span);
+            let owner = body.owner.map(|group| &self.layout.members[group]);
+            let matrix = owner.and_then(|group| group.declaration.matrix.as_ref());
+            let axes = matrix
+                .into_iter()
+                .flat_map(|m| m.axes.iter().map(|(name, _)| name));
+            let mut names = variable.into_iter().chain(axes);
+            if let Some(found) = names.find(|found| found.value == name && found.span != own) {
+                return Some(found.span);
             }
             next = body.owner.map(|group| self.layout.members[group].body);
         }
@@ -225,8 +277,12 @@ impl<'a> Names<'a> {
                 .retry
                 .and_then(|retry| retry.variable.as_ref());
             let variable = variable.map(|variable| variable.value.as_str());
+            let owner = layout.bodies[body].owner;
+            let matrix = owner.and_then(|group| layout.members[group].declaration.matrix.as_ref());
+            let axes = matrix.into_iter().flat_map(|matrix| &matrix.axes);
             variable
                 .into_iter()
+                .chain(axes.map(|(name, _)| name.value.as_str()))
                 .chain(self.provided[body].keys().copied())
         });
         let store = self.flow.store.iter().map(|(name, _)| name.value.as_str());
@@ -237,10 +293,10 @@ impl<'a> Names<'a> {
     pub(super) fn provider_anywhere(&mut self, name: &str) -> Option<Provider> {
         self.suggestions.spend(self.provided.len()).then_some(())?;
         let mut bodies = self.provided.iter().enumerate();
-        let (body, (&key, &provider)) =
+        let (body, (&key, provider)) =
             bodies.find_map(|(body, provided)| Some((body, provided.get_key_value(name)?)))?;
         self.used_provided.insert((body, key));
-        Some(provider)
+        Some(provider.clone())
     }
 }
 

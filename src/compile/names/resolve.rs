@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::{Link, Meaning, Names, Provider, Why};
 use crate::compile::expression::FUNCTIONS;
 use crate::compile::uses::{Spot, Use};
-use crate::compile::{Binding, Origin};
+use crate::compile::{Binding, Origin, matrix};
 use crate::model::SkipDepth;
 use crate::syntax::{KindDeclaration, Problem};
 
@@ -52,8 +52,8 @@ impl<'a> Names<'a> {
             if !self.may_stand(&one, &meaning) {
                 continue;
             }
-            if let Some((provider, consumer)) = meaning.link {
-                self.link(&one, provider, consumer, from);
+            if let Some((provider, consumer)) = &meaning.link {
+                self.link(&one, provider, *consumer, from);
             }
             bindings.insert(one.name, meaning.origin);
         }
@@ -130,16 +130,27 @@ impl<'a> Names<'a> {
             From::End => None,
         };
         loop {
+            if let Some(member) = consumer {
+                let values = &layout.members[member].values;
+                if let Some((_, value)) = values.iter().find(|(known, _)| *known == name) {
+                    return Some(Meaning {
+                        origin: Origin::Literal(value.clone()),
+                        link: None,
+                    });
+                }
+                if let Some(provider) = self.own.get(&(member, name)) {
+                    return Some(Meaning {
+                        origin: provider.origin.clone(),
+                        link: Some((provider.clone(), member)),
+                    });
+                }
+            }
             let body = consumer.map_or(0, |member| layout.members[member].body);
-            if let Some((&key, &provider)) = self.provided[body].get_key_value(name) {
+            if let Some((&key, provider)) = self.provided[body].get_key_value(name) {
                 self.used_provided.insert((body, key));
-                let task = layout.members[provider.task].exit;
                 return Some(Meaning {
-                    origin: Origin::Provided {
-                        atom: task,
-                        name: name.to_owned(),
-                    },
-                    link: consumer.map(|consumer| (provider, consumer)),
+                    origin: provider.origin.clone(),
+                    link: consumer.map(|consumer| (provider.clone(), consumer)),
                 });
             }
             let Some(member) = consumer else { break };
@@ -183,7 +194,21 @@ impl<'a> Names<'a> {
     fn may_stand(&mut self, one: &Use, meaning: &Meaning) -> bool {
         let name = &one.name;
         let secret = meaning.origin == Origin::Secret;
+        let told_by = match &meaning.origin {
+            Origin::Provided { .. } | Origin::List(_) => Some("a task"),
+            Origin::Retry(_) => Some("a retry"),
+            Origin::Input | Origin::Secret | Origin::Literal(_) => None,
+        };
         let problem = match one.spot {
+            Spot::Condition(matrix::KEY) if let Some(who) = told_by => {
+                let what = format!(
+                    "`{name}` is told by {who}, and the copies of a matrix are made before that"
+                );
+                let problem = Problem::error("matrix-needs-result", one.span, what);
+                Some(
+                    problem.help("take values of the store; or let one task work through the list"),
+                )
+            }
             Spot::Condition(key) if secret => Some(self.secret(one, key)),
             Spot::On if secret => Some(self.secret(one, "retry.on")),
             Spot::Check(_) if secret => Some(self.secret(one, "check")),
@@ -230,7 +255,7 @@ impl<'a> Names<'a> {
     }
 
     /// A task uses what another one provides: that one comes before it.
-    fn link(&mut self, one: &Use, provider: Provider, to: usize, from: From) {
+    fn link(&mut self, one: &Use, provider: &Provider, to: usize, from: From) {
         let layout = self.layout;
         let (From::Inside(consumer) | From::Before(consumer)) = from else {
             return;
@@ -266,7 +291,7 @@ impl<'a> Names<'a> {
     }
 
     /// A provider that may be skipped, or may fail while the flow goes on, without its consumer being skipped along.
-    fn may_be_missing(&self, one: &Use, provider: Provider, to: usize) -> Option<Problem> {
+    fn may_be_missing(&self, one: &Use, provider: &Provider, to: usize) -> Option<Problem> {
         let layout = self.layout;
         let mut unit = provider.task;
         loop {

@@ -76,9 +76,10 @@ impl Driver {
         }
         let ended = async { while self.attempts.join_next().await.is_some() {} };
         tokio::select! {
+            biased;
             () = ended => {}
             () = self.context.stop.given_at_once() => {}
-            () = tokio::time::sleep(self.orders.margin) => {}
+            () = self.context.clock.sleep(self.orders.margin) => {}
         }
         self.attempts.shutdown().await;
     }

@@ -6,10 +6,7 @@ use super::{Driver, End, Loss, Mode};
 use crate::engine::attempt::Ended;
 use crate::model::{AtomId, FailureKind, Phase, Timestamp};
 use crate::ports::{LogChunk, Request, Stream};
-use crate::scheduler::Event;
-
-/// How many outcomes are handled before one commit.
-const TOGETHER: usize = 1024;
+use crate::scheduler::{Event, Step};
 
 impl Driver {
     /// Returns once there is something to be committed or done.
@@ -57,10 +54,9 @@ impl Driver {
             // Attempts that are about to end get the turn to do so.
             tokio::task::yield_now().await;
         }
-        for _ in 1..TOGETHER {
-            let Some(joined) = self.attempts.try_join_next() else {
-                break;
-            };
+        while self.step.records.len() < Step::FULL
+            && let Some(joined) = self.attempts.try_join_next()
+        {
             self.take_outcome(joined)?;
         }
         while let Ok((number, request)) = self.orders.requests.try_recv() {
@@ -112,9 +108,7 @@ impl Driver {
             self.take_outcome(joined)?;
         }
         self.attempts.shutdown().await;
-        let mut cut_off: Vec<AtomId> = self.running.drain().map(|(atom, _)| atom).collect();
-        cut_off.sort_unstable();
-        for atom in cut_off {
+        for atom in std::mem::take(&mut self.running).into_keys() {
             self.handle(Event::HandedOver { atom })?;
         }
         Ok(())

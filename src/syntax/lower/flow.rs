@@ -112,7 +112,6 @@ impl Lower<'_> {
             )
             .help(match key.value.as_str() {
                 "flow" | "with" => "put the tasks of the other flow here, as a group: `tasks:`",
-                "matrix" => "write a task for each value",
                 _ => "use the kinds that are there: `jobrunner tasks` lists them",
             }),
         );

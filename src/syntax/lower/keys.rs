@@ -178,7 +178,7 @@ impl Lower<'_> {
         if level.keys().contains(&text) || (level.has_kinds() && self.kinds.contains(&text)) {
             return found(text);
         }
-        if LOOPS.contains(&text) && matches!(level, Level::Task | Level::Flow) {
+        if is_loop(level, text) {
             self.report(
                 Problem::error(
                     code::LOOP_OUTSIDE_RETRY,
@@ -187,6 +187,11 @@ impl Lower<'_> {
                 )
                 .help(LOOP_HELP),
             );
+            // What it calls its values is known nowhere.
+            self.complete = false;
+            return None;
+        }
+        if text == "as" && siblings.iter().any(|(key, _)| is_loop(level, &key.text)) {
             return None;
         }
         if let Some(problem) = self.elsewhere(level, key) {
@@ -277,7 +282,7 @@ impl Lower<'_> {
     }
 
     fn choices(&self, level: Level) -> String {
-        let hidden = |key: &&str| !matches!(*key, "name" | "matrix" | "with");
+        let hidden = |key: &&str| !matches!(*key, "name" | "with");
         let keys = level.keys().iter().copied().filter(hidden);
         if !level.has_kinds() {
             return list(keys, "and");
@@ -290,6 +295,11 @@ impl Lower<'_> {
             list(keys, "and")
         )
     }
+}
+
+/// Whether a word there is meant as a loop.
+fn is_loop(level: Level, text: &str) -> bool {
+    LOOPS.contains(&text) && matches!(level, Level::Task | Level::Flow)
 }
 
 /// Whether a task may say it, kinds aside.

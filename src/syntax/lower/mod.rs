@@ -7,6 +7,7 @@
 mod body;
 mod flow;
 mod keys;
+mod matrix;
 mod name;
 mod read;
 mod retry;

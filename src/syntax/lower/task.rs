@@ -35,7 +35,6 @@ impl Lower<'_> {
                     not_yet = true;
                 }
                 "with" => self.not_yet(&key, "what a sub-flow is given"),
-                "matrix" => self.not_yet(&key, "one copy for each combination of values"),
                 "name" => self.name_key(&name, &key, in_list),
                 "tasks" => kinds.push((key, node)),
                 kind if self.kinds.contains(&kind) => kinds.push((key, node)),
@@ -94,6 +93,7 @@ impl Lower<'_> {
         mut task: TaskDeclaration,
         rest: Vec<(Spanned<String>, Node)>,
     ) -> TaskDeclaration {
+        let copied = rest.iter().any(|(key, _)| key.value == "matrix");
         for (key, node) in rest {
             match key.value.as_str() {
                 "about" => task.about = self.about(node),
@@ -110,13 +110,14 @@ impl Lower<'_> {
                 "env" => task.env = self.env(node),
                 "dir" => task.dir = self.template(node, "dir"),
                 "priority" => task.priority = self.priority(node),
+                "matrix" => task.matrix = self.matrix(node, key.span),
                 "max_parallel" => {
-                    if let KindDeclaration::Call { .. } = task.kind {
+                    if let (KindDeclaration::Call { .. }, false) = (&task.kind, copied) {
                         self.report(
                             Problem::error(
                                 code::WRONG_LEVEL,
                                 key.span,
-                                "`max_parallel` is for flows and groups, and means nothing on a single task",
+                                "`max_parallel` is for flows, groups and matrices, and means nothing on a single task",
                             )
                             .label("at the wrong level")
                             .help("put it on the flow, or on the group that the task stands in"),

@@ -79,6 +79,15 @@ pub(super) fn explain(builder: &Builder<'_>, at: u32, info: &str) -> End {
             "lists and mappings are nested too deep here",
         )
         .help("make it flatter")
+    } else if info.contains("expected comment or line break") {
+        Problem::error(
+            code::YAML_SYNTAX,
+            rest_of_value(patches, at),
+            "the text of a block begins in the line below its `|` or `>`",
+        )
+        .help(
+            "move it into the next line, indented deeper than its key; or leave the `|` or `>` out",
+        )
     } else if let Some(open) = builder.open_bracket() {
         unclosed_bracket(patches, open, at)
     } else if info.contains("simple key") {

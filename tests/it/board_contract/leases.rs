@@ -9,6 +9,7 @@ contract!(
     a_renewed_lease_is_kept,
     a_lease_that_somebody_has_taken_is_not_renewed,
     a_lease_that_nobody_has_taken_is_renewed_late,
+    the_end_of_the_next_lease_is_known,
 );
 
 async fn a_lease_that_runs_out_is_taken_over(kind: Kind) {
@@ -84,4 +85,21 @@ async fn a_lease_that_nobody_has_taken_is_renewed_late(kind: Kind) {
     assert_eq!(claim(&boards.b, "y").await, None);
     clock.advance(TTL);
     assert_eq!(claim(&boards.b, "y").await, expired(job));
+}
+
+async fn the_end_of_the_next_lease_is_known(kind: Kind) {
+    let (boards, clock) = kind.with_test_clock().await;
+    let next = async || boards.b.next_expiry().await.unwrap();
+    posted(&boards.a, 1).await;
+    assert_eq!(next().await, None, "nothing is leased");
+    let first = claim(&boards.a, "x").await.unwrap().job;
+    assert_eq!(next().await, Some(TTL));
+    clock.advance(TTL / 3);
+    posted(&boards.a, 2).await;
+    claim(&boards.a, "y").await.unwrap();
+    assert_eq!(next().await, Some(TTL - TTL / 3));
+    assert!(boards.a.complete(&who("x"), first).await.unwrap());
+    assert_eq!(next().await, Some(TTL));
+    clock.advance(TTL);
+    assert_eq!(next().await, None, "it has run out");
 }

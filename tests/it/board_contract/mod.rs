@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::clock::TestClock;
 
 mod claims;
+mod conductors;
 mod leases;
 mod waiting;
 

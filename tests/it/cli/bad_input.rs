@@ -77,6 +77,7 @@ tasks:
       = help: a duration has a unit (ms, s, m, h, d): timeout: 10s
 
     ci.flow.yaml: 5 errors, 1 warning
+    more about a problem: jobrunner explain unknown-key
     ");
     assert_eq!(home.run("run ci.flow.yaml").code, Some(2));
     assert_eq!(
@@ -258,16 +259,19 @@ fn what_is_no_text_is_refused() {
     error[binary]: `binary.flow.yaml` is a binary file, not text
      |
      = help: a flow is a text file: NAME.flow.yaml
+    more about a problem: jobrunner explain binary
 
     $ jobrunner run latin.flow.yaml
     error[not-utf8]: `latin.flow.yaml` is not UTF-8: byte 0xE9 in line 1, column 11
      |
      = help: save it as UTF-8
+    more about a problem: jobrunner explain not-utf8
 
     $ jobrunner post large.flow.yaml
     error[too-large]: `large.flow.yaml` is larger than 32 MiB, the most that a flow may have
      |
      = help: keep large texts and lists in files of their own, and give tasks their paths
+    more about a problem: jobrunner explain too-large
 
     $ jobrunner check /dev/zero
     error: the flow `/dev/zero` is a pipe or a device, not a file

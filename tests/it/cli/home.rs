@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use regex::Regex;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A home with nothing in it.
 pub struct Home {
@@ -79,6 +81,26 @@ impl Home {
         self.ran(self.command("").args(arguments).output().unwrap())
     }
 
+    /// Runs the program with these arguments again and again until it prints `text`.
+    pub fn until(&self, arguments: &str, text: &str) {
+        let started = Instant::now();
+        loop {
+            let ran = self.run(arguments).exits(0);
+            if ran.stdout.contains(text) {
+                return;
+            }
+            let patience = Duration::from_secs(30);
+            assert!(started.elapsed() < patience, "no `{text}`:\n{}", ran.stdout);
+        }
+    }
+
+    /// Starts the program with these arguments in the background.
+    pub fn start(&self, arguments: &str) -> Background {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        Background(command.spawn().unwrap())
+    }
+
     fn ran(&self, output: Output) -> Ran {
         Ran {
             code: output.status.code(),
@@ -86,6 +108,26 @@ impl Home {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             folder: self.folder.path().to_owned(),
         }
+    }
+}
+
+/// A run of the program that goes on until the test ends, or ends it.
+pub struct Background(Child);
+
+impl Background {
+    /// Asks it to end, and waits until it has.
+    pub fn terminate(mut self) -> Option<i32> {
+        let pid = Pid::from_child(&self.0);
+        kill_process(pid, Signal::TERM).unwrap();
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // Ended already, unless the test has failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -1,10 +1,13 @@
 //! The command line, as people and scripts meet it: the real binary, in a home of its own.
 
 mod bad_input;
+mod conductors;
+mod explain;
 mod help;
 mod home;
 mod jobs;
 mod rehearse;
 mod running;
+mod sarif;
 
 pub use home::Home;

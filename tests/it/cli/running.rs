@@ -218,3 +218,41 @@ fn values_are_never_code() {
     );
     assert!(!home.has("pwned"));
 }
+
+#[test]
+fn copies_of_a_matrix_run_side_by_side_and_are_undone_one_by_one() {
+    let flow = r#"
+store: { regions: list<string>, broken: { default: "" } }
+tasks:
+  place:
+    matrix: { region: "{{ regions }}", number: [1, 2] }
+    max_parallel: 1
+    shell: |
+      echo made > {{ region }}{{ number }}
+      test {{ broken }} != {{ region }}{{ number }}
+      echo {{ region }}:{{ number }}
+    provides: made
+    revert: rm {{ region }}{{ number }}
+  end: { shell: "echo \"{{ made }}\"", provides: all }
+provides: [all, made]
+"#;
+    let home = Home::with("m.flow.yaml", flow);
+    let ran = home.run("run m.flow.yaml --regions eu,us").exits(0);
+    for text in [
+        r#"all: ["eu:1","eu:2","us:1","us:2"]"#,
+        r#"made: ["eu:1","eu:2","us:1","us:2"]"#,
+        "SUCCESS        place[region=us, number=2]",
+    ] {
+        assert!(ran.stdout.contains(text), "{text}: {}", ran.stdout);
+    }
+    assert!(home.has("eu1") && home.has("us2"));
+    let ran = home
+        .run("run m.flow.yaml --regions ap --broken ap2")
+        .exits(1);
+    assert!(
+        ran.stdout.contains("`place[region=ap, number=2]` failed"),
+        "{}",
+        ran.text()
+    );
+    assert!(!home.has("ap1") && !home.has("ap2") && home.has("us1"));
+}
