@@ -14,6 +14,7 @@ pub mod model;
 pub mod ports;
 pub mod rehearsal;
 pub mod scheduler;
+pub mod schema;
 pub mod sql;
 pub mod stores;
 pub mod syntax;

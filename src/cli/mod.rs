@@ -27,6 +27,7 @@ mod report;
 mod request;
 mod run;
 mod sarif;
+mod schema;
 mod screen;
 mod show;
 mod source;
@@ -90,6 +91,8 @@ enum Command {
     Check(check::Arguments),
     /// More about a problem: what it means, why, a wrong and a right example
     Explain(explain::Arguments),
+    /// The JSON Schema of flow files, for editors
+    Schema(schema::Arguments),
     /// What would happen if any one thing went wrong; nothing is run
     Rehearse(rehearse::Arguments),
     /// Undo a job: what runs is stopped, everything that was done is reverted
@@ -138,6 +141,7 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::Graph(arguments) => block_on(graph::run(&config, arguments)),
         Command::Check(arguments) => check::run(&config, &arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments, given),
         Command::Cancel(arguments) => block_on(request::cancel(&config, arguments)),
         Command::Suspend(arguments) => block_on(request::suspend(&config, arguments)),

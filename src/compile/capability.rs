@@ -38,6 +38,17 @@ const BUILT_IN: [(&str, Argument); 9] = [
     ("min_cpus", Argument::Count),
 ];
 
+/// The names of the capabilities that every conductor knows.
+pub const CAPABILITIES: [&str; BUILT_IN.len()] = {
+    let mut names = [""; BUILT_IN.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = BUILT_IN[at].0;
+        at += 1;
+    }
+    names
+};
+
 /// Reads what a flow asks of its conductor.
 pub(crate) fn read(declared: &[CapabilityDeclaration], names: &mut Names<'_>) -> Vec<Requirement> {
     let read = declared.iter().map(|one| {

@@ -21,6 +21,7 @@ mod template;
 mod tree;
 mod uses;
 
+pub use capability::CAPABILITIES;
 pub use code::CODES;
 pub use dot::dot;
 pub use expression::{Expression, ExpressionError, Reference};

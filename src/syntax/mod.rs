@@ -5,6 +5,7 @@
 
 pub mod code;
 mod declaration;
+mod keys;
 mod lower;
 mod node;
 mod notation;
@@ -19,6 +20,8 @@ pub use declaration::{
     Body, CapabilityDeclaration, FlowDeclaration, KindDeclaration, MatrixDeclaration, Order,
     ProvidesDeclaration, RetryDeclaration, RevertDeclaration, TaskDeclaration, TriesDeclaration,
 };
+pub use keys::{KeyInfo, Level, Takes};
+pub use lower::RESERVED as RESERVED_NAMES;
 pub use node::{Key, Node, NodeValue, Style};
 pub use notation::Notation;
 pub use position::{LineIndex, Position};

@@ -18,6 +18,7 @@ mod process;
 mod properties;
 mod random;
 mod rehearsal;
+mod schema;
 mod sqlite;
 mod stage;
 mod store_contract;

@@ -1,10 +1,10 @@
 //! The table of a flow.
 
-use super::keys::Level;
 use super::name::as_name;
 use super::read::first_line;
 use super::{Lower, entries};
 use crate::model::{Priority, Span, Spanned};
+use crate::syntax::Level;
 use crate::syntax::{
     Body, CapabilityDeclaration, FlowDeclaration, Key, Node, NodeValue, Order, Problem, code, shown,
 };

@@ -2,100 +2,7 @@
 
 use super::Lower;
 use crate::model::Spanned;
-use crate::syntax::{Key, Node, Problem, code, did_you_mean, shown};
-
-/// Where a key stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Level {
-    Flow,
-    Task,
-    Retry,
-    Revert,
-    Store,
-}
-
-const LEVELS: [Level; 5] = [
-    Level::Flow,
-    Level::Task,
-    Level::Retry,
-    Level::Revert,
-    Level::Store,
-];
-
-impl Level {
-    /// The keys that mean something there, kind keys aside.
-    pub(super) fn keys(self) -> &'static [&'static str] {
-        match self {
-            Self::Flow => &[
-                "flow",
-                "about",
-                "store",
-                "tasks",
-                "provides",
-                "retry",
-                "timeout",
-                "max_parallel",
-                "dir",
-                "env",
-                "capabilities",
-                "priority",
-            ],
-            Self::Task => &[
-                "name",
-                "about",
-                "needs",
-                "provides",
-                "revert",
-                "retry",
-                "when",
-                "skips",
-                "timeout",
-                "matrix",
-                "with",
-                "if_interrupted",
-                "allow_failure",
-                "stop_on_unwind",
-                "env",
-                "dir",
-                "priority",
-                "max_parallel",
-                "tasks",
-                "flow",
-            ],
-            Self::Retry => &[
-                "times",
-                "for_each",
-                "as",
-                "delay",
-                "backoff",
-                "max_delay",
-                "jitter",
-                "on",
-                "revert_all",
-            ],
-            Self::Revert => &["retry", "timeout", "env", "dir"],
-            Self::Store => &[
-                "type", "default", "about", "one_of", "min", "max", "pattern", "secret", "from",
-            ],
-        }
-    }
-
-    /// What has these keys, in words.
-    fn owner(self) -> &'static str {
-        match self {
-            Self::Flow => "a flow",
-            Self::Task => "a task",
-            Self::Retry => "a `retry`",
-            Self::Revert => "a `revert`",
-            Self::Store => "a name in `store`",
-        }
-    }
-
-    /// Whether a task's kind may stand there.
-    fn has_kinds(self) -> bool {
-        matches!(self, Self::Task | Self::Revert)
-    }
-}
+use crate::syntax::{Key, Level, Node, Problem, code, did_you_mean, shown};
 
 /// Words from other tools, and what they are here.
 const FOREIGN: [(&str, &str); 40] = [
@@ -175,7 +82,7 @@ impl Lower<'_> {
     ) -> Option<Spanned<String>> {
         let found = |name: &str| Some(Spanned::new(name.to_owned(), key.span));
         let text = key.text.as_str();
-        if level.keys().contains(&text) || (level.has_kinds() && self.kinds.contains(&text)) {
+        if level.key(text).is_some() || (level.has_kinds() && self.kinds.contains(&text)) {
             return found(text);
         }
         if is_loop(level, text) {
@@ -234,7 +141,7 @@ impl Lower<'_> {
 
     fn meant(&self, level: Level, text: &str) -> Option<String> {
         let kinds: &[&str] = if level.has_kinds() { self.kinds } else { &[] };
-        let known = |name: &str| level.keys().contains(&name) || kinds.contains(&name);
+        let known = |name: &str| level.key(name).is_some() || kinds.contains(&name);
         let plain = text.to_lowercase().replace(['-', ' '], "_");
         if known(&plain) {
             return Some(plain);
@@ -245,7 +152,8 @@ impl Lower<'_> {
         if let Some((_, meant)) = foreign {
             return Some((*meant).to_owned());
         }
-        let candidates = level.keys().iter().chain(kinds).copied();
+        let keys = level.keys().iter().map(|key| key.name);
+        let candidates = keys.chain(kinds.iter().copied());
         did_you_mean(text, candidates).map(str::to_owned)
     }
 
@@ -261,7 +169,7 @@ impl Lower<'_> {
             };
             ("a kind of task".to_owned(), help)
         } else {
-            let home = LEVELS.into_iter().find(|l| l.keys().contains(&text))?;
+            let home = Level::ALL.into_iter().find(|l| l.key(text).is_some())?;
             let help = match home {
                 Level::Flow => format!("put `{text}` at the top of the file, without indentation"),
                 Level::Task => format!("put `{text}` on the task that it is meant for"),
@@ -283,7 +191,7 @@ impl Lower<'_> {
 
     fn choices(&self, level: Level) -> String {
         let hidden = |key: &&str| !matches!(*key, "name" | "with");
-        let keys = level.keys().iter().copied().filter(hidden);
+        let keys = names(level).filter(hidden);
         if !level.has_kinds() {
             return list(keys, "and");
         }
@@ -304,7 +212,11 @@ fn is_loop(level: Level, text: &str) -> bool {
 
 /// Whether a task may say it, kinds aside.
 pub(super) fn is_task_key(text: &str) -> bool {
-    Level::Task.keys().contains(&text)
+    Level::Task.key(text).is_some()
+}
+
+fn names(level: Level) -> impl Iterator<Item = &'static str> {
+    level.keys().iter().map(|key| key.name)
 }
 
 /// Words as a list in a sentence: `a`, `b` and `c`.

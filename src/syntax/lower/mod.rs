@@ -16,6 +16,8 @@ mod store;
 mod task;
 mod value;
 
+pub use name::RESERVED;
+
 use super::problem::{Problems, corrected};
 use super::{FlowDeclaration, Node, NodeValue, Problem};
 use crate::model::{SourceFile, Span};

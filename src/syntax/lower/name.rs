@@ -5,7 +5,7 @@ use crate::model::Spanned;
 use crate::syntax::{Node, NodeValue, Problem, code, shown};
 
 /// What the language keeps for itself: names that are always there, and words of expressions.
-const RESERVED: [&str; 15] = [
+pub const RESERVED: [&str; 15] = [
     "flow",
     "task",
     "conductor",

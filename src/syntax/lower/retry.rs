@@ -1,8 +1,9 @@
 //! `retry`: how many times, or over what, and how long to wait.
 
-use super::keys::{LOOP_HELP, Level};
+use super::keys::LOOP_HELP;
 use super::{Lower, entries};
 use crate::model::{Duration, Span, Spanned, format_duration};
+use crate::syntax::Level;
 use crate::syntax::{
     Ambiguity, Node, NodeValue, Problem, RetryDeclaration, Style, TriesDeclaration, ambiguity,
     code, shown,

@@ -1,8 +1,9 @@
 //! `revert`: a value for the same kind, or a mapping with a kind of its own.
 
 use super::Lower;
-use super::keys::{Level, list};
+use super::keys::list;
 use crate::model::{Span, Spanned};
+use crate::syntax::Level;
 use crate::syntax::{
     Key, KindDeclaration, Node, NodeValue, Problem, RevertDeclaration, TaskDeclaration, code,
 };
@@ -45,7 +46,7 @@ impl Lower<'_> {
         span: Span,
         key: Span,
     ) -> Option<RevertDeclaration> {
-        let beside = |key: &Key| Level::Revert.keys().contains(&key.text.as_str());
+        let beside = |key: &Key| Level::Revert.key(&key.text).is_some();
         let has_kind = entries.iter().any(|(key, _)| self.is_kind_key(key));
         // With nothing but one unknown key and what may stand beside a kind, that key was meant to be the kind.
         let mut others = entries.iter().filter(|(key, _)| !beside(key));

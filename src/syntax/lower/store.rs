@@ -1,10 +1,11 @@
 //! `store`: names, types, defaults.
 
-use super::keys::{Level, list};
+use super::keys::list;
 use super::read::first_line;
 use super::value::is_yes;
 use super::{Lower, entries};
 use crate::model::{Declared, SecretSource, Span, Spanned, Type, Value};
+use crate::syntax::Level;
 use crate::syntax::{
     Ambiguity, Key, Node, NodeValue, Problem, Style, ambiguity, code, did_you_mean, plain_value,
     shown,

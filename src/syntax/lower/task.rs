@@ -1,10 +1,11 @@
 //! A task: its kind, and what every task may say.
 
 use super::flow::unreachable_key;
-use super::keys::{Level, list};
+use super::keys::list;
 use super::read::first_line;
 use super::{Lower, entries};
 use crate::model::{IfInterrupted, SkipDepth, Spanned};
+use crate::syntax::Level;
 use crate::syntax::{
     KindDeclaration, Node, NodeValue, Problem, ProvidesDeclaration, TaskDeclaration, code, shown,
 };
