@@ -162,11 +162,18 @@ impl JobBoard for MemoryBoard {
         Ok(first.map(|until| until.since(now)))
     }
 
-    async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError> {
+    async fn renew(
+        &self,
+        who: &ConductorId,
+        jobs: &[JobId],
+        ttl: Duration,
+    ) -> Result<Vec<JobId>, BoardError> {
         let until = self.clock.now().plus(ttl);
+        let mut postings = self.postings();
         let mut held = Vec::new();
-        for (job, posted) in &mut self.postings().jobs {
-            if posted.is_held_by(who) {
+        for job in jobs {
+            let posted = postings.jobs.get_mut(job);
+            if let Some(posted) = posted.filter(|posted| posted.is_held_by(who)) {
                 posted.lease = Some((who.clone(), until));
                 held.push(*job);
             }

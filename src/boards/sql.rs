@@ -169,9 +169,10 @@ const CLAIM: &str = concat!(
 const NEXT_EXPIRY: &str = "
     SELECT until FROM postings WHERE leased = 1 AND until > $1 ORDER BY until LIMIT 1";
 
-/// `$1` who, `$2` until.
+/// `$1` who, `$2` until, `$3` jobs, a JSON array.
 const RENEW: &str = "
-    UPDATE postings SET leased = 1, until = $2 WHERE holder = $1 RETURNING job";
+    UPDATE postings SET leased = 1, until = $2
+    WHERE holder = $1 AND job IN (SELECT value FROM json_each($3)) RETURNING job";
 
 /// `$1` who, `$2` job.
 const RELEASE: &str = concat!(
@@ -274,9 +275,18 @@ impl JobBoard for SqlBoard {
         Ok(until.map(|until| Timestamp(until).since(now)))
     }
 
-    async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError> {
+    async fn renew(
+        &self,
+        who: &ConductorId,
+        jobs: &[JobId],
+        ttl: Duration,
+    ) -> Result<Vec<JobId>, BoardError> {
         let until = self.clock.now().plus(ttl).0;
-        let args = Args::new().text(who.0.as_str()).int(until);
+        let jobs: Vec<String> = jobs.iter().map(JobId::to_string).collect();
+        let args = Args::new()
+            .text(who.0.as_str())
+            .int(until)
+            .text(serde_json::Value::from(jobs).to_string());
         let rows = self.database.write(RENEW, args).await?;
         rows.iter().map(|row| job_id(&row.text(0)?)).collect()
     }

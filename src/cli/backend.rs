@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 use super::config::Config;
 use super::report::{Error, Exit, Result};
+use crate::boards::redis::{RedisAddress, RedisBoard};
 use crate::boards::sql::SqlBoard;
 use crate::ports::{JobBoard, Store, SystemClock};
 use crate::stores::sql::SqlStore;
@@ -36,17 +37,36 @@ impl Backend {
             Some(url) => checked(url, "board")?,
             None => store_url.clone(),
         };
+        // Before anything is opened: a URL that makes no sense is bad input.
+        let redis = redis_address(&board_url)?;
         let store = SqlStore::open(&store_url)
             .await
             .map_err(|error| at(error.into(), &store_url))?;
-        let board = SqlBoard::open(&board_url, Arc::new(SystemClock))
-            .await
-            .map_err(|error| at(error.into(), &board_url))?;
+        let board: Arc<dyn JobBoard> = match redis {
+            Some(address) => Arc::new(RedisBoard::open(address).await?),
+            None => Arc::new(
+                SqlBoard::open(&board_url, Arc::new(SystemClock))
+                    .await
+                    .map_err(|error| at(error.into(), &board_url))?,
+            ),
+        };
         Ok(Self {
             store: Arc::new(store),
-            board: Arc::new(board),
+            board,
         })
     }
+}
+
+/// Where Redis is, if it is Redis that the URL names.
+fn redis_address(url: &str) -> Result<Option<RedisAddress>> {
+    if !url.starts_with("redis") {
+        return Ok(None);
+    }
+    let address = RedisAddress::parse(url).map_err(|why| {
+        Error::input(format!("the board `{}`: {why}", without_password(url)))
+            .help("write redis://user:password@host:6379/0, or rediss:// for TLS")
+    })?;
+    Ok(Some(address))
 }
 
 fn at(error: Error, url: &str) -> Error {
@@ -63,13 +83,17 @@ fn checked(url: &str, what: &str) -> Result<String> {
     };
     match scheme {
         "sqlite" => Ok(url.to_owned()),
-        "mysql" | "mariadb" | "postgres" | "postgresql" | "redis" | "rediss" => {
-            Err(Error::input(format!(
-                "the {what} `{}`: this build knows only sqlite",
-                without_password(url)
-            ))
-            .help("write sqlite:///path/jobs.db"))
-        }
+        "redis" | "rediss" if what == "board" => Ok(url.to_owned()),
+        "redis" | "rediss" => Err(Error::input(format!(
+            "the {what} `{}`: Redis can be the board, not the store",
+            without_password(url)
+        ))
+        .help("write --board for it, and sqlite:///path/jobs.db as the store")),
+        "mysql" | "mariadb" | "postgres" | "postgresql" => Err(Error::input(format!(
+            "the {what} `{}`: this build knows only sqlite",
+            without_password(url)
+        ))
+        .help("write sqlite:///path/jobs.db")),
         other => Err(Error::input(format!(
             "the {what} `{}`: `{other}` is not known",
             without_password(url)

@@ -38,7 +38,7 @@ pub struct Global {
         hide_env_values = true
     )]
     pub store: Option<String>,
-    /// Where conductors find jobs to run [default: the store]
+    /// Where conductors find jobs to run: redis://host:6379/0, or a URL as for the store [default: the store]
     #[arg(
         long,
         global = true,

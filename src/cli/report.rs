@@ -165,7 +165,7 @@ impl From<BoardError> for Error {
         let said = Self::said(Exit::Unreachable, error.to_string());
         match &error {
             BoardError::Unavailable(source) => said.because(source.as_ref()),
-            BoardError::Unreadable(_) => said,
+            BoardError::Lost | BoardError::Unreadable(_) => said,
         }
     }
 }

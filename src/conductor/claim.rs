@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use super::outage::Access;
 use super::sweep::Sweep;
 use super::{ConductorError, Ended, Shared, Until, job};
 use crate::engine::{Stop, Writer};
@@ -35,11 +36,19 @@ pub(super) async fn work(
         }
         match claim_all(shared, writer, &mut jobs, stop).await {
             Ok(next) => {
-                shared.board_outage.answered();
                 again = next.map_or(again, |next| again.min(next));
             }
-            Err(error) => {
-                shared.board_outage.failed(&error);
+            Err((_, BoardError::Lost)) => {
+                shared.board_outage.answered(Access::Read);
+                settled = false;
+                match sweep.rebuild(shared).await {
+                    Ok(true) => again = shared.clock.now(),
+                    Ok(false) => {}
+                    Err(error) => shared.board_outage.failed(Access::Write, &error),
+                }
+            }
+            Err((access, error)) => {
+                shared.board_outage.failed(access, &error);
                 again = again.min(shared.clock.now().plus(PAUSE));
                 settled = false;
             }
@@ -74,12 +83,16 @@ async fn claim_all(
     writer: &Writer,
     jobs: &mut Jobs,
     stop: &Stop,
-) -> Result<Option<Timestamp>, BoardError> {
+) -> Result<Option<Timestamp>, (Access, BoardError)> {
+    let unread = |error| (Access::Read, error);
+    let outage = &shared.board_outage;
     let settings = &shared.settings;
     while jobs.len() < settings.max_jobs.max(1) && !stop.is_given() {
         let mut able = Vec::new();
         let mut lacks = BTreeMap::new();
-        for requires in shared.board.requirements().await? {
+        let wanted = shared.board.requirements().await.map_err(unread)?;
+        outage.answered(Access::Read);
+        for requires in wanted {
             let lacking = shared.capabilities.lacking(&requires).await;
             match &lacking {
                 None => able.push(requires.clone()),
@@ -93,10 +106,12 @@ async fn claim_all(
             None
         } else {
             let claimed = shared.board.claim(&settings.id, &able, settings.lease);
-            claimed.await?
+            let claimed = claimed.await.map_err(|error| (Access::Write, error))?;
+            outage.answered(Access::Write);
+            claimed
         };
         let Some(claim) = claimed else {
-            let next = shared.board.next_expiry().await?;
+            let next = shared.board.next_expiry().await.map_err(unread)?;
             return Ok(next.map(|left| since.plus(left).plus(TICK)));
         };
         let (id, lease) = (claim.job, shared.leases.hold(claim.job, since));

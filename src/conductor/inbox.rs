@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc};
 
 use super::Shared;
+use super::outage::Access;
 use crate::model::{Duration, JobId};
 use crate::ports::Request;
 
@@ -48,9 +49,9 @@ pub(super) async fn attend(shared: &Shared) {
             () = shared.inbox.requested.notified() => {}
             waited = shared.board.wait(POLL) => {
                 match waited {
-                    Ok(()) => shared.board_outage.answered(),
+                    Ok(()) => shared.board_outage.answered(Access::Read),
                     Err(error) => {
-                        shared.board_outage.failed(&error);
+                        shared.board_outage.failed(Access::Read, &error);
                         shared.clock.sleep(PAUSE).await;
                     }
                 }
@@ -62,7 +63,7 @@ pub(super) async fn attend(shared: &Shared) {
         }
         match shared.store.requests(&shared.settings.id).await {
             Ok(requests) => {
-                shared.store_outage.answered();
+                shared.store_outage.answered(Access::Read);
                 let jobs = shared.inbox.jobs();
                 for (job, number, request) in requests {
                     if let Some(requests) = jobs.get(&job) {
@@ -71,7 +72,7 @@ pub(super) async fn attend(shared: &Shared) {
                     }
                 }
             }
-            Err(error) => shared.store_outage.failed(&error),
+            Err(error) => shared.store_outage.failed(Access::Read, &error),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::lease::Lease;
+use super::outage::Access;
 use super::{ConductorError, Shared, posted, stalled};
 use crate::engine::{Driven, JobContext, Loss, Orders, Secrets, Stop, Writer, drive};
 use crate::model::{Duration, Epoch, FlowRow, JobId, Timestamp, Value};
@@ -54,7 +55,10 @@ pub(super) async fn work_on(
 ) -> Result<Ended, ConductorError> {
     let id = claim.job;
     let who = &shared.settings.id;
-    let owned = patiently(shared, &lease, &stop, || shared.store.own(id, who)).await?;
+    let owned = patiently(shared, &lease, &stop, Access::Write, || {
+        shared.store.own(id, who)
+    })
+    .await?;
     let Some(owned) = owned else {
         return Ok(Ended::HandedOver);
     };
@@ -109,7 +113,7 @@ impl Job<'_> {
         let store = &shared.store;
         // Opened before the requests are loaded: what comes in between is not missed, and what comes twice is known.
         let requests = shared.inbox.open(self.id);
-        let loaded = patiently(shared, self.lease, &stop, || async {
+        let loaded = patiently(shared, self.lease, &stop, Access::Read, || async {
             match store.load(self.id).await {
                 Err(StoreError::Corrupt(why)) => Ok(Err(why)),
                 other => other.map(Ok),
@@ -127,7 +131,7 @@ impl Job<'_> {
             requires: loaded.job.requires.clone(),
         };
         self.lease.owned(self.epoch, notice);
-        let claims = patiently(shared, self.lease, &stop, || {
+        let claims = patiently(shared, self.lease, &stop, Access::Read, || {
             store.claims_without_progress(self.id)
         });
         let Some(claims) = claims.await? else {
@@ -231,7 +235,7 @@ impl Job<'_> {
             .disown(self.id, &shared.settings.id, self.epoch);
         if let Err(error) = disowned.await {
             // Whoever claims it next does not mind.
-            shared.store_outage.failed(&error);
+            shared.store_outage.failed(Access::Write, &error);
         }
     }
 }
@@ -251,7 +255,9 @@ async fn post_again(shared: &Shared, id: JobId, ended: &Ended) {
     }
     let before = JobId(uuid::Uuid::from_u128(id.0.as_u128().saturating_sub(1)));
     if let Ok(ready) = shared.store.ready(Some(before), 1).await
-        && let Some(job) = ready.first().filter(|job| job.id == id)
+        && let Some(job) = ready.first()
+        && job.id == id
+        && job.owner.is_none()
     {
         let notice = Notice {
             job: id,
@@ -274,6 +280,7 @@ async fn patiently<T, F>(
     shared: &Shared,
     lease: &Lease,
     stop: &Stop,
+    access: Access,
     ask: impl Fn() -> F,
 ) -> Result<Option<T>, ConductorError>
 where
@@ -283,11 +290,11 @@ where
     loop {
         match ask().await {
             Ok(answer) => {
-                shared.store_outage.answered();
+                shared.store_outage.answered(access);
                 return Ok(Some(answer));
             }
             Err(error @ StoreError::Unavailable { .. }) => {
-                shared.store_outage.failed(&error);
+                shared.store_outage.failed(access, &error);
                 tokio::select! {
                     biased;
                     () = lease.lost().cancelled() => return Err(error.into()),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::outage::Outage;
+use super::outage::{Access, Outage};
 use crate::model::{ConductorId, Duration, Epoch, JobId, Timestamp};
 use crate::ports::{BoardError, Clock, JobBoard, Notice, Store, within};
 
@@ -21,7 +21,7 @@ pub(super) struct Leases {
     who: ConductorId,
     ttl: Duration,
     margin: Duration,
-    outage: Outage,
+    outage: Arc<Outage>,
     book: Mutex<Book>,
     /// Told when a job was taken on or given up.
     changed: Notify,
@@ -96,6 +96,7 @@ impl Leases {
         who: ConductorId,
         ttl: Duration,
         margin: Duration,
+        outage: Arc<Outage>,
     ) -> Self {
         Self {
             board,
@@ -104,7 +105,7 @@ impl Leases {
             who,
             ttl,
             margin,
-            outage: Outage::new("job board"),
+            outage,
             book: Mutex::default(),
             changed: Notify::new(),
         }
@@ -172,25 +173,26 @@ impl Leases {
     /// Renews once; `false` if something is in doubt.
     async fn renew(&self) -> bool {
         self.release_dropped().await;
-        if self.book().held.is_empty() {
+        let jobs: Vec<JobId> = self.book().held.keys().copied().collect();
+        if jobs.is_empty() {
             return true;
         }
         let started = self.clock.now();
         let limit = self.ttl / 3;
-        let asked = self.board.renew(&self.who, self.ttl);
+        let asked = self.board.renew(&self.who, &jobs, self.ttl);
         let renewed = within(self.clock.as_ref(), limit, asked).await;
         let confirmed: BTreeSet<JobId> = match renewed {
             Some(Ok(jobs)) => {
-                self.outage.answered();
+                self.outage.answered(Access::Write);
                 jobs.into_iter().collect()
             }
             Some(Err(error)) => {
-                self.outage.failed(&error);
+                self.outage.failed(Access::Write, &error);
                 BTreeSet::new()
             }
             None => {
-                self.outage
-                    .failed(&BoardError::Unavailable("it does not answer".into()));
+                let silent = BoardError::Unavailable("it does not answer".into());
+                self.outage.failed(Access::Write, &silent);
                 BTreeSet::new()
             }
         };

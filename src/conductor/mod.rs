@@ -70,7 +70,7 @@ struct Shared {
     slots: Arc<Semaphore>,
     /// Told when there may be something to claim.
     look: Notify,
-    board_outage: Outage,
+    board_outage: Arc<Outage>,
     store_outage: Outage,
 }
 
@@ -85,6 +85,7 @@ impl Conductor {
         clock: Arc<dyn Clock>,
         observer: Option<Arc<dyn Observer>>,
     ) -> Self {
+        let board_outage = Arc::new(Outage::new("job board"));
         let leases = Leases::new(
             Arc::clone(&board),
             Arc::clone(&store),
@@ -92,6 +93,7 @@ impl Conductor {
             settings.id.clone(),
             settings.lease,
             settings.margin,
+            Arc::clone(&board_outage),
         );
         let shared = Shared {
             capabilities: Capabilities::new(&settings, Arc::clone(&clock)),
@@ -100,7 +102,7 @@ impl Conductor {
             presence: Presence::new(clock.now()),
             slots: Arc::new(Semaphore::new(settings.max_tasks.max(1))),
             look: Notify::new(),
-            board_outage: Outage::new("job board"),
+            board_outage,
             store_outage: Outage::new("store"),
             settings,
             store,

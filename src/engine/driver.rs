@@ -95,6 +95,7 @@ pub async fn drive(
         running: BTreeMap::new(),
         attempts: JoinSet::new(),
         claimed: true,
+        starts: false,
     };
     match driver.run(requests).await {
         Ok(driven) => driven,
@@ -162,6 +163,8 @@ struct Driver {
     attempts: JoinSet<Ended>,
     /// Nothing has been committed under this claim.
     claimed: bool,
+    /// Attempts that occupy the machine have been given out since the last wait.
+    starts: bool,
 }
 
 impl Driver {

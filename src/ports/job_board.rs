@@ -1,6 +1,6 @@
 //! The job board: who works on what, right now. It may lose everything; the store is the truth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -79,9 +79,24 @@ pub enum BoardError {
     /// It cannot be reached, or does not answer: wait, say so, try again.
     #[error("the job board is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It has lost what it held, or is new, and gives out no claims before it was filled from the store: see
+    /// [`JobBoard::begin_rebuild`].
+    #[error("the job board is empty and has to be filled from the store")]
+    Lost,
     /// It answers with something that makes no sense: report it, set it aside.
     #[error("the job board holds something unreadable: {0}")]
     Unreadable(String),
+}
+
+/// What a board says to a conductor that offers to fill it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rebuild {
+    /// It has lost nothing.
+    NotNeeded,
+    /// This conductor fills it: see [`JobBoard::restore`] and [`JobBoard::end_rebuild`].
+    Yours,
+    /// Somebody else is filling it.
+    Others,
 }
 
 /// Who works on what, right now. Every method is atomic, and safe to call from any number of conductors.
@@ -109,9 +124,15 @@ pub trait JobBoard: Send + Sync {
     /// How long it is until the next lease runs out, by the board's clock; none if no lease is left that has not.
     async fn next_expiry(&self) -> Result<Option<Duration>, BoardError>;
 
-    /// Extends all leases of `who` by `ttl` from now, in one round trip; the jobs that it still holds.
-    /// A lease that somebody else has taken is not extended.
-    async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError>;
+    /// Extends the leases of `who` on `jobs` to `ttl` from now, in one round trip; those of them that it still holds.
+    /// A lease that somebody else has taken is not extended, nor is one that is not named: of a claim whose answer
+    /// was lost nobody knows, so it has to run out.
+    async fn renew(
+        &self,
+        who: &ConductorId,
+        jobs: &[JobId],
+        ttl: Duration,
+    ) -> Result<Vec<JobId>, BoardError>;
 
     /// Gives a claimed job back, ready for anyone; `false` if `who` did not hold it.
     async fn release(&self, who: &ConductorId, job: JobId) -> Result<bool, BoardError>;
@@ -124,6 +145,48 @@ pub trait JobBoard: Send + Sync {
 
     /// Returns when something may have changed since the last call, or after `timeout`.
     async fn wait(&self, timeout: Duration) -> Result<(), BoardError>;
+
+    /// Posts those jobs of the store that the board does not know; about how many that were, 0 if there were none.
+    /// A job with an owner is posted as leased to it for `ttl`.
+    async fn restore(
+        &self,
+        jobs: &[(Notice, Option<ConductorId>)],
+        ttl: Duration,
+    ) -> Result<usize, BoardError> {
+        /// How much of the board is looked at, so that what it has is not posted again.
+        const KNOWN: usize = 1024;
+        if jobs.is_empty() {
+            return Ok(0);
+        }
+        let known = self.snapshot(KNOWN).await?;
+        let known: HashSet<JobId> = known.iter().map(|posting| posting.notice.job).collect();
+        let mut posted = 0;
+        for (notice, owner) in jobs {
+            if !known.contains(&notice.job) {
+                self.post(notice, owner.as_ref().map(|owner| (owner, ttl)))
+                    .await?;
+                posted += 1;
+            }
+        }
+        Ok(posted)
+    }
+
+    /// Takes it on to fill a board that has lost what it held. `who` has `ttl` for each call of
+    /// [`JobBoard::extend_rebuild`]; then somebody else may begin. A board that never says
+    /// [`BoardError::Lost`] needs none of this.
+    async fn begin_rebuild(&self, _: &ConductorId, _: Duration) -> Result<Rebuild, BoardError> {
+        Ok(Rebuild::NotNeeded)
+    }
+
+    /// Goes on filling for another `ttl`; `false` if it is no longer `who` that fills it.
+    async fn extend_rebuild(&self, _: &ConductorId, _: Duration) -> Result<bool, BoardError> {
+        Ok(true)
+    }
+
+    /// All is restored: claims are given out again. `false` if it is no longer `who` that fills it.
+    async fn end_rebuild(&self, _: &ConductorId) -> Result<bool, BoardError> {
+        Ok(true)
+    }
 
     /// The jobs on the board, the first to be claimed first, at most `limit`.
     async fn snapshot(&self, limit: usize) -> Result<Vec<Posting>, BoardError>;

@@ -8,7 +8,9 @@ mod store;
 mod task_kind;
 
 pub use clock::{Clock, SystemClock, within};
-pub use job_board::{BoardError, Claim, JobBoard, Notice, Posting, Registered, Registration};
+pub use job_board::{
+    BoardError, Claim, JobBoard, Notice, Posting, Rebuild, Registered, Registration,
+};
 pub use store::{
     AtomWrite, Commit, Committed, Created, EventRow, JobRow, JobSummary, Loaded, LogBatch,
     LogChunk, LogFilter, LogTrim, Request, Store, StoreError, Stream, is_to_be_run,

@@ -339,7 +339,8 @@ pub trait Store: Send + Sync {
     /// The jobs whose id begins with `prefix` (lower-case hexadecimal and hyphens), at most `limit`.
     async fn find(&self, prefix: &str, limit: u32) -> Result<Vec<JobSummary>, StoreError>;
 
-    /// Jobs that are to be run and have no owner, by id, after `after`, at most `limit`: for the sweep.
+    /// Jobs that are to be run, by id, after `after`, at most `limit`: for the sweep. An owner may be at work on its job,
+    /// or may be gone.
     async fn ready(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobSummary>, StoreError>;
 
     /// The job's transitions after `seq`, in order, at most `limit`.

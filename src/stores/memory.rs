@@ -341,9 +341,7 @@ impl Store for MemoryStore {
             .jobs
             .iter()
             .filter(|(id, row)| {
-                after.is_none_or(|after| **id > after)
-                    && row.owner.is_none()
-                    && tables.is_to_be_run(**id, row)
+                after.is_none_or(|after| **id > after) && tables.is_to_be_run(**id, row)
             })
             .take(limit as usize)
             .map(|(id, row)| tables.summary(*id, row))

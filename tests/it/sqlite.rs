@@ -123,7 +123,7 @@ async fn tables_of_another_making_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("jobs.db");
     SqlStore::open(&url(&file)).await.unwrap();
-    run(&file, "UPDATE store_migrations SET version = 0").await;
+    run(&file, "UPDATE store_migrations SET version = version - 1").await;
     let StoreError::Unavailable { what, .. } = SqlStore::open(&url(&file)).await.unwrap_err()
     else {
         panic!();

@@ -533,9 +533,14 @@ impl JobBoard for Flaky {
         self.here()?;
         self.inner.next_expiry().await
     }
-    async fn renew(&self, who: &ConductorId, ttl: Duration) -> Result<Vec<JobId>, BoardError> {
+    async fn renew(
+        &self,
+        who: &ConductorId,
+        jobs: &[JobId],
+        ttl: Duration,
+    ) -> Result<Vec<JobId>, BoardError> {
         self.here()?;
-        self.inner.renew(who, ttl).await
+        self.inner.renew(who, jobs, ttl).await
     }
     async fn release(&self, who: &ConductorId, job: JobId) -> Result<bool, BoardError> {
         self.here()?;

@@ -44,6 +44,7 @@ impl Driver {
             stopped: false,
         };
         self.running.insert(command.atom, running);
+        self.starts |= !waits;
         let place = (!waits).then(|| queue_up(&self.context.slots));
         let attempt = Attempt::new(self.context.clone(), command, cancel);
         self.attempts.spawn(attempt.run(place));

@@ -11,6 +11,7 @@ use crate::scheduler::{Event, Step};
 impl Driver {
     /// Returns once there is something to be committed or done.
     pub(super) async fn wait(&mut self) -> Result<(), End> {
+        let starts = std::mem::take(&mut self.starts);
         let clock = self.context.clock.clone();
         let wake = match self.mode {
             Mode::Going => self.scheduler.next_wakeup(),
@@ -34,7 +35,7 @@ impl Driver {
             }
             Some(joined) = self.attempts.join_next() => {
                 self.take_outcome(joined)?;
-                self.take_what_is_there().await?;
+                self.take_what_is_there(starts).await?;
             }
             Some((number, request)) = self.orders.requests.recv() => {
                 self.take_request(number, request)?;
@@ -48,10 +49,12 @@ impl Driver {
         Ok(())
     }
 
-    /// Outcomes that are there already share the commit of the first.
-    async fn take_what_is_there(&mut self) -> Result<(), End> {
-        if !self.attempts.is_empty() {
-            // Attempts that are about to end get the turn to do so.
+    /// Outcomes that are there already share the commit of the first. With `starts`, attempts have been given out
+    /// that have not had a turn.
+    async fn take_what_is_there(&mut self, starts: bool) -> Result<(), End> {
+        if !self.attempts.is_empty() && !starts {
+            // Attempts that are about to end get the turn to do so. Those that are about to start a process do
+            // that while the outcome is committed, not before.
             tokio::task::yield_now().await;
         }
         while self.step.records.len() < Step::FULL

@@ -76,21 +76,9 @@ macro_rules! write {
 /// the guards may come before the update that they guard.
 pub(super) const SQLITE: Dialect = Dialect {
     commit_one: "
-        BEGIN IMMEDIATE;
-        INSERT INTO atoms (job, atom, name, state, epoch, form, content)
-        SELECT $1, value ->> 0, value ->> 1, value ->> 2, $3, $8, value -> 3
-        FROM json_each($6)
-        WHERE EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND owner = $2 AND epoch = $3 AND seq = $4)
-        ON CONFLICT (job, atom) DO UPDATE SET name = excluded.name, state = excluded.state,
-            epoch = excluded.epoch, form = excluded.form, content = excluded.content;
-        INSERT INTO events (job, seq, epoch, form, record)
-        SELECT $1, $4 + 1 + key, $3, $8, value
-        FROM json_each($7)
-        WHERE EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND owner = $2 AND epoch = $3 AND seq = $4);
-        UPDATE jobs SET seq = $5, claims = 0
-        WHERE id = $1 AND owner = $2 AND epoch = $3 AND seq = $4
-        RETURNING EXISTS (SELECT 1 FROM requests WHERE job = $1);
-        COMMIT",
+        INSERT INTO steps (job, owner, epoch, seq, after, atoms, records, form)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        RETURNING EXISTS (SELECT 1 FROM requests AS r WHERE r.job = steps.job)",
     begin_fence: concat!("BEGIN IMMEDIATE;", fence!()),
     fence: fence!(),
     write: write!(),

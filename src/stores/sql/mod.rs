@@ -21,11 +21,18 @@ use crate::sql::{Args, Database, Durability, Row, Schema};
 
 const SCHEMA: Schema = Schema {
     history: "store_migrations",
-    sqlite: &[(
-        1,
-        "jobs",
-        include_str!("../migrations/sqlite/0001_jobs.sql"),
-    )],
+    sqlite: &[
+        (
+            1,
+            "jobs",
+            include_str!("../migrations/sqlite/0001_jobs.sql"),
+        ),
+        (
+            2,
+            "steps",
+            include_str!("../migrations/sqlite/0002_steps.sql"),
+        ),
+    ],
 };
 
 /// Jobs, atoms, events, logs and requests in tables.

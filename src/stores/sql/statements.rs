@@ -68,7 +68,7 @@ pub(super) const READY: &str = concat!(
     "SELECT ",
     summary_columns!(),
     " FROM jobs AS j
-    WHERE j.ended = 0 AND j.id > $1 AND j.owner IS NULL
+    WHERE j.ended = 0 AND j.id > $1
       AND (j.state NOT IN ('SUSPENDED', 'STUCK')
            OR EXISTS (SELECT 1 FROM requests AS r WHERE r.job = j.id))
     ORDER BY j.id LIMIT $2"

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 use crate::model::{Failure, FailureKind};
 
@@ -183,15 +184,17 @@ enum Found {
 }
 
 fn look(path: &Path) -> Found {
-    if access(path, Access::EXEC_OK).is_ok() {
-        return match std::fs::metadata(path) {
+    match access(path, Access::EXEC_OK) {
+        Ok(()) => match std::fs::metadata(path) {
             Ok(found) if found.is_file() => Found::Program,
             Ok(_) | Err(_) => Found::NotToBeRun,
-        };
-    }
-    match std::fs::symlink_metadata(path) {
-        Ok(_) => Found::NotToBeRun,
-        Err(_) => Found::Nothing,
+        },
+        // What most folders of `PATH` answer.
+        Err(Errno::NOENT | Errno::NOTDIR) => Found::Nothing,
+        Err(_) => match std::fs::symlink_metadata(path) {
+            Ok(_) => Found::NotToBeRun,
+            Err(_) => Found::Nothing,
+        },
     }
 }
 

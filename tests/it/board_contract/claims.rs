@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jobrunner::model::Priority;
-use jobrunner::ports::{Clock, Notice, Posting};
+use jobrunner::ports::{Notice, Posting};
 
 use super::{Kind, TTL, claim, contract, expired, fresh, notice, posted, who};
 
@@ -23,7 +23,7 @@ contract!(
 );
 
 async fn a_posted_job_is_claimed_once(kind: Kind) {
-    let (boards, _) = kind.with_test_clock().await;
+    let (boards, _) = kind.with_time().await;
     assert_eq!(claim(&boards.a, "x").await, None);
     let job = posted(&boards.a, 1).await;
     assert_eq!(claim(&boards.b, "x").await, fresh(job));
@@ -32,7 +32,7 @@ async fn a_posted_job_is_claimed_once(kind: Kind) {
 }
 
 async fn posting_again_changes_nothing(kind: Kind) {
-    let (boards, _) = kind.with_test_clock().await;
+    let (boards, _) = kind.with_time().await;
     let first = notice(1);
     boards.a.post(&first, None).await.unwrap();
     let again = Notice {
@@ -52,7 +52,7 @@ async fn posting_again_changes_nothing(kind: Kind) {
 }
 
 async fn the_higher_priority_is_claimed_first_then_the_earlier(kind: Kind) {
-    let (boards, _) = kind.with_test_clock().await;
+    let (boards, _) = kind.with_time().await;
     let mut expected = Vec::new();
     // Ids that fall, so that they cannot be what the order comes from.
     for (n, priority) in (0..10).zip(Priority::ALL.into_iter().rev().cycle()) {
@@ -71,7 +71,7 @@ async fn the_higher_priority_is_claimed_first_then_the_earlier(kind: Kind) {
 }
 
 async fn a_conductor_claims_only_what_it_is_able_to_do(kind: Kind) {
-    let (boards, _) = kind.with_test_clock().await;
+    let (boards, _) = kind.with_time().await;
     let posting = |n, requires: &str, priority| Notice {
         requires: requires.to_owned(),
         priority,
@@ -96,7 +96,7 @@ async fn a_conductor_claims_only_what_it_is_able_to_do(kind: Kind) {
 }
 
 async fn requirements_are_those_of_ready_jobs(kind: Kind) {
-    let (boards, clock) = kind.with_test_clock().await;
+    let (boards, time) = kind.with_time().await;
     let requirements = async || {
         let found = boards.b.requirements().await.unwrap();
         let distinct: BTreeSet<_> = found.iter().cloned().collect();
@@ -120,12 +120,12 @@ async fn requirements_are_those_of_ready_jobs(kind: Kind) {
         .unwrap()
         .unwrap();
     assert_eq!(requirements().await, ["[\"b\"]", "[]"]);
-    clock.advance(TTL);
+    time.advance(TTL).await;
     assert_eq!(requirements().await, ["[\"a\"]", "[\"b\"]", "[]"]);
 }
 
 async fn no_job_is_claimed_twice_however_many_race(kind: Kind) {
-    let (boards, _) = kind.with_test_clock().await;
+    let (boards, _) = kind.with_time().await;
     let mut jobs = BTreeSet::new();
     for n in 0..40 {
         jobs.insert(posted(&boards.a, n).await);
@@ -149,7 +149,7 @@ async fn no_job_is_claimed_twice_however_many_race(kind: Kind) {
 }
 
 async fn a_released_job_is_ready_in_its_old_place(kind: Kind) {
-    let (boards, _) = kind.with_test_clock().await;
+    let (boards, _) = kind.with_time().await;
     let jobs = [posted(&boards.a, 1).await, posted(&boards.a, 2).await];
     assert_eq!(claim(&boards.a, "x").await, fresh(jobs[0]));
     assert!(boards.b.release(&who("x"), jobs[0]).await.unwrap());
@@ -159,19 +159,19 @@ async fn a_released_job_is_ready_in_its_old_place(kind: Kind) {
 }
 
 async fn a_completed_job_is_gone(kind: Kind) {
-    let (boards, clock) = kind.with_test_clock().await;
+    let (boards, time) = kind.with_time().await;
     let job = posted(&boards.a, 1).await;
     assert_eq!(claim(&boards.a, "x").await, fresh(job));
     assert!(boards.a.complete(&who("x"), job).await.unwrap());
     assert!(!boards.a.complete(&who("x"), job).await.unwrap());
-    clock.advance(TTL * 2);
+    time.advance(TTL * 2).await;
     assert_eq!(claim(&boards.b, "y").await, None);
     assert!(boards.b.snapshot(10).await.unwrap().is_empty());
     assert!(boards.b.requirements().await.unwrap().is_empty());
 }
 
 async fn only_the_holder_releases_and_completes(kind: Kind) {
-    let (boards, _) = kind.with_test_clock().await;
+    let (boards, _) = kind.with_time().await;
     let job = posted(&boards.a, 1).await;
     for nobody in [&boards.a, &boards.b] {
         assert!(!nobody.release(&who("x"), job).await.unwrap());
@@ -185,23 +185,25 @@ async fn only_the_holder_releases_and_completes(kind: Kind) {
 }
 
 async fn a_reserved_post_is_leased_from_the_start(kind: Kind) {
-    let (boards, clock) = kind.with_test_clock().await;
+    let (boards, time) = kind.with_time().await;
     let (first, second) = (notice(1), notice(2));
     for notice in [&first, &second] {
         boards.a.post(notice, Some((&who("x"), TTL))).await.unwrap();
     }
     assert!(boards.b.requirements().await.unwrap().is_empty());
     assert_eq!(claim(&boards.b, "y").await, None);
-    assert_eq!(boards.a.renew(&who("x"), TTL).await.unwrap().len(), 2);
+    let both = [first.job, second.job];
+    let renewed = boards.a.renew(&who("x"), &both, TTL).await.unwrap();
+    assert_eq!(renewed.len(), 2);
     assert!(boards.a.release(&who("x"), first.job).await.unwrap());
     assert_eq!(claim(&boards.b, "y").await, fresh(first.job));
-    clock.advance(TTL);
+    time.advance(TTL).await;
     assert_eq!(claim(&boards.b, "z").await, expired(first.job));
     assert_eq!(claim(&boards.b, "z").await, expired(second.job));
 }
 
 async fn a_snapshot_shows_the_first_to_be_claimed_first(kind: Kind) {
-    let (boards, clock) = kind.with_test_clock().await;
+    let (boards, time) = kind.with_time().await;
     let mut notices = Vec::new();
     for (n, priority) in [Priority::Low, Priority::High, Priority::Low]
         .into_iter()
@@ -222,17 +224,13 @@ async fn a_snapshot_shows_the_first_to_be_claimed_first(kind: Kind) {
         .await
         .unwrap()
         .unwrap();
-    let until = clock.now().plus(TTL);
-    let posting = |n: usize, lease| Posting {
-        notice: notices[n].clone(),
-        lease,
-    };
-    let expected = [
-        posting(1, None),
-        posting(0, Some((who("x"), until))),
-        posting(2, None),
-    ];
-    assert_eq!(boards.b.snapshot(10).await.unwrap(), expected);
-    assert_eq!(boards.b.snapshot(2).await.unwrap(), expected[..2]);
+    let shown = boards.b.snapshot(10).await.unwrap();
+    let order: Vec<_> = shown.iter().map(|posting| &posting.notice).collect();
+    assert_eq!(order, [&notices[1], &notices[0], &notices[2]]);
+    let lease = shown[1].lease.clone().unwrap();
+    assert_eq!(lease.0, who("x"));
+    assert!(time.is_whole_lease(lease.1), "{lease:?}");
+    assert!(shown[0].lease.is_none() && shown[2].lease.is_none());
+    assert_eq!(boards.b.snapshot(2).await.unwrap(), shown[..2]);
     assert!(boards.b.snapshot(0).await.unwrap().is_empty());
 }

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use jobrunner::boards::MemoryBoard;
 use jobrunner::boards::sql::SqlBoard;
-use jobrunner::model::{ConductorId, JobId, Priority};
-use jobrunner::ports::{Claim, Clock, JobBoard, Notice};
+use jobrunner::model::{ConductorId, JobId, Priority, Timestamp};
+use jobrunner::ports::{Claim, Clock, JobBoard, Notice, Rebuild, SystemClock};
 use uuid::Uuid;
 
 use super::clock::TestClock;
+use super::servers::redis;
 
 mod claims;
 mod conductors;
@@ -34,6 +35,12 @@ macro_rules! contract {
                 super::$promise(super::super::Kind::Sqlite).await;
             })+
         }
+        mod redis {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                super::$promise(super::super::Kind::Redis).await;
+            })+
+        }
     };
 }
 use contract;
@@ -45,11 +52,50 @@ pub(super) struct Boards {
     _folder: Option<tempfile::TempDir>,
 }
 
+/// Whose time it is that leases run on.
+pub(super) enum Time {
+    /// The test's: it passes when the test says so.
+    Set(Arc<TestClock>),
+    /// That of the server at this URL: it passes by itself, and more of it when the test says so.
+    Redis(String),
+}
+
+impl Time {
+    async fn advance(&self, by: Duration) {
+        match self {
+            Self::Set(clock) => clock.advance(by),
+            Self::Redis(url) => {
+                let url = url.clone();
+                let passed = tokio::task::spawn_blocking(move || redis::let_pass(&url, by));
+                passed.await.unwrap();
+            }
+        }
+    }
+
+    /// Whether a lease that was given for `TTL` just now ends at `until`.
+    fn is_whole_lease(&self, until: Timestamp) -> bool {
+        let now = match self {
+            Self::Set(clock) => clock.now(),
+            Self::Redis(_) => SystemClock.now(),
+        };
+        self.is_about(Some(until.since(now)), TTL)
+    }
+
+    /// Whether `left` is what is left of `whole`, where time passes by itself.
+    fn is_about(&self, left: Option<Duration>, whole: Duration) -> bool {
+        match self {
+            Self::Set(_) => left == Some(whole),
+            Self::Redis(_) => left.is_some_and(|left| left <= whole && left > whole - LITTLE / 2),
+        }
+    }
+}
+
 /// Which board to make.
 #[derive(Clone, Copy)]
 enum Kind {
     Memory,
     Sqlite,
+    Redis,
 }
 
 impl Kind {
@@ -72,17 +118,47 @@ impl Kind {
                     _folder: Some(folder),
                 }
             }
+            Self::Redis => Self::on_redis().await.0,
         }
     }
 
-    async fn with_test_clock(self) -> (Boards, Arc<TestClock>) {
-        let clock = Arc::new(TestClock::new());
-        let boards = self.open(Arc::clone(&clock) as Arc<dyn Clock>).await;
-        (boards, clock)
+    /// A board that has been filled, with nothing on it, and its URL.
+    async fn on_redis() -> (Boards, String) {
+        let url = redis::shared();
+        let (a, b) = (redis::board(&url).await, redis::board(&url).await);
+        let begun = a.begin_rebuild(&who("filler"), TTL).await.unwrap();
+        assert_eq!(begun, Rebuild::Yours);
+        assert!(a.end_rebuild(&who("filler")).await.unwrap());
+        for board in [&a, &b] {
+            board.wait(Duration::ZERO).await.unwrap();
+        }
+        let boards = Boards {
+            a: Arc::new(a),
+            b: Arc::new(b),
+            _folder: None,
+        };
+        (boards, url)
+    }
+
+    async fn with_time(self) -> (Boards, Time) {
+        match self {
+            Self::Memory | Self::Sqlite => {
+                let clock = Arc::new(TestClock::new());
+                let boards = self.open(Arc::clone(&clock) as Arc<dyn Clock>).await;
+                (boards, Time::Set(clock))
+            }
+            Self::Redis => {
+                let (boards, url) = Self::on_redis().await;
+                (boards, Time::Redis(url))
+            }
+        }
     }
 }
 
-pub(super) const TTL: Duration = Duration::from_secs(15);
+pub(super) const TTL: Duration = Duration::from_secs(60);
+
+/// Less than a lease by more than a slow machine takes for a test.
+pub(super) const LITTLE: Duration = Duration::from_secs(20);
 
 pub(super) fn who(name: &str) -> ConductorId {
     ConductorId(format!("{name}:1:abc"))

@@ -99,7 +99,7 @@ async fn everyone_who_waits_is_woken(kind: Kind) {
 }
 
 async fn a_wait_that_is_dropped_leaves_nothing_behind(kind: Kind) {
-    let (boards, _) = kind.with_test_clock().await;
+    let (boards, _) = kind.with_time().await;
     for _ in 0..5 {
         tokio::select! {
             biased;

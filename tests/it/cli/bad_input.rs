@@ -385,7 +385,7 @@ fn a_store_that_cannot_be_opened_is_told_apart_from_bad_input() {
     ");
     let told: String = [
         "show --store mysql://me:pw@host/db",
-        "show --board redis://host",
+        "show --board redis://:s3cret@host/x",
         "show --store jobs.db",
     ]
     .iter()
@@ -398,8 +398,8 @@ fn a_store_that_cannot_be_opened_is_told_apart_from_bad_input() {
       = help: write sqlite:///path/jobs.db
     exit 2
     -- err
-    error: the board `redis://host`: this build knows only sqlite
-      = help: write sqlite:///path/jobs.db
+    error: the board `redis://…@host/x`: invalid database number
+      = help: write redis://user:password@host:6379/0, or rediss:// for TLS
     exit 2
     -- err
     error: the store `jobs.db` is not a URL

@@ -219,6 +219,53 @@ fn values_are_never_code() {
     assert!(!home.has("pwned"));
 }
 
+/// The next line of a conductor's log that holds `text`.
+fn told(log: &mut impl Iterator<Item = std::io::Result<String>>, text: &str) -> String {
+    log.map(|line| line.unwrap())
+        .find(|line| line.contains(text))
+        .unwrap_or_else(|| panic!("the log never told `{text}`"))
+}
+
+#[test]
+fn a_conductor_told_twice_to_stop_while_it_reverts_leaves_the_rest_to_the_next() {
+    let flow = "\
+tasks:
+  made:
+    shell: echo x > made.txt
+    revert: test -e go || { echo begun > pipe; sleep 60; }; rm made.txt
+  fails: { needs: [made], exec: ['false'] }
+";
+    let home = Home::with("wait.flow.yaml", flow);
+    let made = std::process::Command::new("mkfifo")
+        .arg(home.path("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    home.run("post wait.flow.yaml").exits(0);
+    let mut first = home
+        .command("run --log-format json")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(first.stderr.take().unwrap()).lines();
+    told(&mut log, "REVERTING");
+    let begun = std::fs::read_to_string(home.path("pipe")).unwrap();
+    assert_eq!(begun, "begun\n");
+    signal(&first, "TERM");
+    told(&mut log, "told to stop: handing over");
+    signal(&first, "TERM");
+    told(&mut log, "told to stop at once");
+    assert_eq!(first.wait().unwrap().code(), Some(0));
+    assert!(home.has("made.txt"), "the revert was cut off");
+    let shown = home.run("show --all").exits(0);
+    assert!(shown.stdout.contains("REVERTING"), "{}", shown.stdout);
+    std::fs::write(home.path("go"), "").unwrap();
+    home.run("run --until-empty").exits(0);
+    assert!(!home.has("made.txt"));
+    let shown = home.run("show --all").exits(0);
+    assert!(shown.stdout.contains("REVERTED"), "{}", shown.stdout);
+}
+
 #[test]
 fn copies_of_a_matrix_run_side_by_side_and_are_undone_one_by_one() {
     let flow = r#"

@@ -269,9 +269,16 @@ async fn a_dropped_commit_took_place_or_did_not(stores: Stores) {
             () = async { for _ in 0..patience { tokio::task::yield_now().await } } => {}
         }
         // The other handle is not held up, and all of the step is there or nothing.
-        let loaded = stores.b.load(job).await.unwrap().unwrap();
+        let (loaded, events) = loop {
+            let loaded = stores.b.load(job).await.unwrap().unwrap();
+            let events = stores.b.events(job, 0, 1000).await.unwrap();
+            // Had it arrived between the two, they would tell of different moments.
+            let later = stores.b.load(job).await.unwrap().unwrap();
+            if later.job.seq == loaded.job.seq {
+                break (loaded, events);
+            }
+        };
         let rows = i64::try_from(loaded.checkpoint.atoms.len()).unwrap();
-        let events = stores.b.events(job, 0, 1000).await.unwrap();
         assert_eq!(loaded.job.seq, rows);
         assert_eq!(i64::try_from(events.len()).unwrap(), rows);
         // It may still be on its way; the next one with the same number decides that.

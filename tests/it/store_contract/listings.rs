@@ -128,16 +128,17 @@ async fn ready_jobs_are_paged(stores: Stores) {
         jobs.push(posted(&stores.a, n).await);
     }
     stores.a.own(jobs[2], &me).await.unwrap();
-    let first = ids(&stores.b.ready(None, 3).await.unwrap());
-    assert_eq!(first, [jobs[0], jobs[1], jobs[3]]);
-    let second = ids(&stores.b.ready(Some(jobs[3]), 3).await.unwrap());
-    assert_eq!(second, [jobs[4], jobs[5], jobs[6]]);
+    let first = stores.b.ready(None, 3).await.unwrap();
+    assert_eq!(ids(&first), jobs[..3]);
+    let owners: Vec<_> = first.iter().map(|job| job.owner.clone()).collect();
+    assert_eq!(owners, [None, None, Some(me.clone())]);
+    let second = ids(&stores.b.ready(Some(jobs[2]), 4).await.unwrap());
+    assert_eq!(second, jobs[3..]);
     assert!(stores.b.ready(Some(jobs[6]), 3).await.unwrap().is_empty());
     stores.a.disown(jobs[2], &me, Epoch(1)).await.unwrap();
-    assert_eq!(
-        ids(&stores.b.ready(Some(jobs[1]), 1).await.unwrap()),
-        [jobs[2]]
-    );
+    let free = stores.b.ready(Some(jobs[1]), 1).await.unwrap();
+    assert_eq!(ids(&free), [jobs[2]]);
+    assert_eq!(free[0].owner, None);
 }
 
 async fn events_are_paged(stores: Stores) {

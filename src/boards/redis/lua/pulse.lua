@@ -1,0 +1,2 @@
+-- The pulse.
+return redis.call('GET', PULSE) or '0'

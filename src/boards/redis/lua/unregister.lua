@@ -1,0 +1,3 @@
+-- ARGV: id.
+unregister(ARGV[1])
+return 1

@@ -1,0 +1,2 @@
+-- The pulse.
+return beat()

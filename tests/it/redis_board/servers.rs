@@ -1,0 +1,136 @@
+//! Servers of other kinds: with TLS, a cluster, one that is frozen or started again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jobrunner::boards::redis::{RedisAddress, RedisBoard};
+use jobrunner::model::{ConductorId, JobId};
+use jobrunner::ports::{BoardError, JobBoard, Notice};
+
+use crate::cli::Home;
+use crate::servers::redis::{Redis, board, free_port};
+use crate::stage::soon;
+
+fn who() -> ConductorId {
+    ConductorId("x".to_owned())
+}
+
+fn notice() -> Notice {
+    Notice {
+        job: JobId(uuid::Uuid::from_u128(1)),
+        priority: Default::default(),
+        requires: "[]".to_owned(),
+    }
+}
+
+/// A job is posted, claimed, renewed and completed.
+async fn works(board: &RedisBoard) {
+    let ttl = Duration::from_secs(60);
+    board.begin_rebuild(&who(), ttl).await.unwrap();
+    board.end_rebuild(&who()).await.unwrap();
+    let notice = notice();
+    board.post(&notice, None).await.unwrap();
+    let able = board.requirements().await.unwrap();
+    let claim = board.claim(&who(), &able, ttl).await.unwrap().unwrap();
+    assert_eq!(claim.job, notice.job);
+    assert_eq!(
+        board.renew(&who(), &[notice.job], ttl).await.unwrap(),
+        [notice.job]
+    );
+    assert!(board.complete(&who(), notice.job).await.unwrap());
+}
+
+#[test]
+fn tls_is_spoken_with_an_authority_of_ones_own() {
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/http");
+    let key = |name: &str| keys.join(name).display().to_string();
+    let port = free_port().to_string();
+    let redis = Redis::start(&[
+        "--tls-port",
+        &port,
+        "--tls-cert-file",
+        &key("server.pem"),
+        "--tls-key-file",
+        &key("server.key"),
+        "--tls-ca-cert-file",
+        &key("ca.pem"),
+        "--tls-auth-clients",
+        "no",
+        "--requirepass",
+        "s3cret",
+    ]);
+    let url = format!("rediss://:s3cret@127.0.0.1:{port}/1");
+    let home =
+        Home::with("a.flow.yaml", "tasks:\n  a: { sleep: 0s }\n").set("JOBRUNNER_BOARD", &url);
+    let ran = home.run("post a.flow.yaml").exits(4);
+    assert!(ran.stderr.contains("SSL_CERT_FILE"), "{}", ran.stderr);
+    let home = home.set("SSL_CERT_FILE", &key("ca.pem"));
+    home.run("post a.flow.yaml").exits(0);
+    home.run("run --until-empty").exits(0);
+    drop(redis);
+}
+
+#[tokio::test]
+async fn any_node_of_a_cluster_leads_to_the_board() {
+    let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
+    let (has_all, has_none) = (Redis::start(&options), Redis::start(&options));
+    let mut first = has_all.connect();
+    redis::cmd("CLUSTER")
+        .arg("ADDSLOTS")
+        .arg((0..16384).collect::<Vec<_>>())
+        .exec(&mut first)
+        .unwrap();
+    redis::cmd("CLUSTER")
+        .arg("MEET")
+        .arg("127.0.0.1")
+        .arg(has_none.port())
+        .exec(&mut first)
+        .unwrap();
+    let met = async {
+        let address = RedisAddress::parse(&has_none.url()).unwrap();
+        loop {
+            // Until the two have agreed, the second says that the cluster is down.
+            match RedisBoard::open(address.clone()).await {
+                Ok(board) => return board,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let from_elsewhere = soon("the cluster", met).await;
+    works(&from_elsewhere).await;
+    works(&board(&has_all.url()).await).await;
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut first).unwrap();
+    assert!(!keys.is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_is_frozen_or_gone_is_said_and_found_again() {
+    let mut redis = Redis::start(&[]);
+    let a = board(&redis.url()).await;
+    works(&a).await;
+    // What was changed is news, and then no more.
+    a.wait(Duration::ZERO).await.unwrap();
+    a.wait(Duration::ZERO).await.unwrap();
+    redis.freeze();
+    let said = a.wait(Duration::from_millis(10)).await.unwrap_err();
+    assert!(source(&said).contains("does not answer"), "{said:?}");
+    redis.thaw();
+    works(&a).await;
+    redis.kill();
+    let said = a.requirements().await.unwrap_err();
+    assert!(source(&said).contains("cannot be reached"), "{said:?}");
+    let said = a.wait(Duration::from_secs(60)).await;
+    let said = match said {
+        // The loss of the connection is news.
+        Ok(()) => a.wait(Duration::from_secs(60)).await.unwrap_err(),
+        Err(said) => said,
+    };
+    assert!(source(&said).contains("cannot be reached"), "{said:?}");
+    redis.restart();
+    assert!(matches!(a.requirements().await, Err(BoardError::Lost)));
+    works(&a).await;
+}
+
+fn source(error: &BoardError) -> String {
+    std::error::Error::source(error).map_or_else(String::new, ToString::to_string)
+}
