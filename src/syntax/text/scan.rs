@@ -63,7 +63,7 @@ pub(super) fn scan(file: u16, text: &str, problems: &mut Problems) -> Scanned {
             whole: true,
         },
         Err((readable, problem)) => {
-            problem.into_iter().for_each(|p| problems.push(p));
+            problem.into_iter().for_each(|p| problems.push(*p));
             Scanned {
                 readable,
                 whole: false,
@@ -73,7 +73,7 @@ pub(super) fn scan(file: u16, text: &str, problems: &mut Problems) -> Scanned {
 }
 
 /// Up to where the text can be read, and why not further, if that is not told already.
-type Trouble = (usize, Option<Problem>);
+type Trouble = (usize, Option<Box<Problem>>);
 
 impl Scan<'_> {
     fn run(&mut self, problems: &mut Problems) -> Result<(), Trouble> {
@@ -130,7 +130,7 @@ impl Scan<'_> {
             self.span(at, at + 1),
             format!("the file has more than {MAX_VALUES} values"),
         );
-        Err((0, Some(problem.help("split the flow"))))
+        Err((0, Some(problem.help("split the flow").into())))
     }
 
     fn line_end(&self, at: usize) -> usize {
@@ -154,7 +154,11 @@ impl Scan<'_> {
         );
         Err((
             at,
-            Some(problem.help("put `\"\"\"` on a line of its own behind it")),
+            Some(
+                problem
+                    .help("put `\"\"\"` on a line of its own behind it")
+                    .into(),
+            ),
         ))
     }
 
@@ -187,7 +191,7 @@ impl Scan<'_> {
 
     fn open(&mut self, at: usize, bracket: u8) -> Result<usize, Trouble> {
         if self.open.len() >= MAX_DEPTH {
-            return Err((0, Some(super::too_deep(self.span(at, at + 1)))));
+            return Err((0, Some(super::too_deep(self.span(at, at + 1)).into())));
         }
         self.open.push(Open {
             at,
@@ -208,7 +212,7 @@ impl Scan<'_> {
                 format!("`{found}` closes nothing"),
             );
             let help = "leave it out, or write the bracket that it is to close";
-            return Err((at, Some(problem.help(help))));
+            return Err((at, Some(problem.help(help).into())));
         };
         if closing(open.bracket) == bracket {
             let closes = self.open.pop();
@@ -235,7 +239,7 @@ impl Scan<'_> {
             format!("`{opener}` is opened here"),
         )
         .help(format!("close what `{opener}` opens with `{close}`"));
-        Err((self.cut().min(at), Some(problem)))
+        Err((self.cut().min(at), Some(problem.into())))
     }
 
     /// The end of the text, with brackets that are open.
@@ -266,7 +270,7 @@ impl Scan<'_> {
         )
         .label(label)
         .help(format!("close it with `{close}`"));
-        (self.cut(), Some(problem))
+        (self.cut(), Some(problem.into()))
     }
 
     /// Up to where the text can be given to the grammar: a brace may be left open there, other brackets may not.
