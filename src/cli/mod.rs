@@ -18,6 +18,7 @@ mod job;
 mod journal;
 mod line;
 mod logs;
+mod lsp;
 mod narration;
 mod outcome;
 mod post;
@@ -91,6 +92,8 @@ enum Command {
     Check(check::Arguments),
     /// More about a problem: what it means, why, a wrong and a right example
     Explain(explain::Arguments),
+    /// The language server, for editors
+    Lsp(lsp::Arguments),
     /// The JSON Schema of flow files, for editors
     Schema(schema::Arguments),
     /// What would happen if any one thing went wrong; nothing is run
@@ -141,6 +144,7 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::Graph(arguments) => block_on(graph::run(&config, arguments)),
         Command::Check(arguments) => check::run(&config, &arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Lsp(arguments) => lsp::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments, given),
         Command::Cancel(arguments) => block_on(request::cancel(&config, arguments)),

@@ -21,7 +21,7 @@ pub use declaration::{
     ProvidesDeclaration, RetryDeclaration, RevertDeclaration, TaskDeclaration, TriesDeclaration,
 };
 pub use keys::{KeyInfo, Level, Takes};
-pub use lower::RESERVED as RESERVED_NAMES;
+pub use lower::{RESERVED as RESERVED_NAMES, is_name};
 pub use node::{Key, Node, NodeValue, Style};
 pub use notation::Notation;
 pub use position::{LineIndex, Position};
@@ -62,4 +62,15 @@ pub fn parse(bundle: &Bundle, kinds: &[&str]) -> (Option<FlowDeclaration>, Vec<P
         }
     };
     (flow, problems.into_arranged())
+}
+
+/// The spanned tree of a bundle's flow, whatever it says; `None` if its text cannot be read. For editors, to which a
+/// flow that is half written matters most.
+#[must_use]
+pub fn tree(bundle: &Bundle) -> Option<Node> {
+    let source = bundle.files.first()?;
+    if source.text.len() > MAX_SOURCE_BYTES {
+        return None;
+    }
+    yaml::read(0, &source.text, &mut Problems::default())
 }

@@ -13,6 +13,7 @@ mod http;
 mod kinds;
 mod layers;
 mod notation;
+mod lsp;
 mod play;
 mod process;
 mod properties;

@@ -16,7 +16,7 @@ mod store;
 mod task;
 mod value;
 
-pub use name::RESERVED;
+pub use name::{RESERVED, is_name};
 
 use super::problem::{Problems, corrected};
 use super::{FlowDeclaration, Node, NodeValue, Problem};

@@ -23,7 +23,9 @@ pub const RESERVED: [&str; 15] = [
     "none",
 ];
 
-pub(super) fn is_name(text: &str) -> bool {
+/// Whether a text has the letters of a name.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase())
         && text
             .chars()

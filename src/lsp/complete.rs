@@ -1,0 +1,357 @@
+//! What may be written at the cursor.
+
+use lsp_types::{
+    CompletionItem, CompletionItemKind, CompletionTextEdit, Documentation, InsertTextFormat,
+    MarkupContent, MarkupKind, Position, Range, TextEdit,
+};
+
+use super::cursor::{Cursor, ITEM, Slot, Spot, spot};
+use super::document::Document;
+use super::hover::{self, BUILT_IN};
+use super::outline::{Origin, Outline};
+use crate::compile::CAPABILITIES;
+use crate::model::{KindSchema, Shape, Type};
+use crate::syntax::{Level, Takes};
+
+/// Something that may be written.
+struct Choice {
+    label: String,
+    /// What is written, if it is more than the label.
+    text: Option<String>,
+    kind: CompletionItemKind,
+    detail: Option<String>,
+    about: Option<String>,
+}
+
+/// What may be written at a position. `snippets`: the editor can put the cursor within what is written.
+pub(super) fn complete(
+    document: &Document,
+    position: Position,
+    kinds: &[&KindSchema],
+    snippets: bool,
+) -> Vec<CompletionItem> {
+    let byte = document.text.offset(position);
+    let cursor = Cursor::read(&document.text.as_str()[..byte]);
+    let before = document.text.as_str()[..cursor.word].to_owned();
+    let outline = document.outline_while_writing(byte, kinds);
+    let outline = outline.as_ref();
+    let scope = scope(outline, &cursor.path, byte);
+    let at = At {
+        cursor: &cursor,
+        before: &before,
+        outline,
+        scope,
+        kinds,
+    };
+    let choices = at.choices();
+    let place = document.text.place_of(cursor.word..byte);
+    let choices = choices.into_iter();
+    choices
+        .map(|choice| item(choice, place, snippets))
+        .collect()
+}
+
+fn item(choice: Choice, place: Range, snippets: bool) -> CompletionItem {
+    let text = choice.text.unwrap_or_else(|| choice.label.clone());
+    let (text, format) = match (text.contains("$0"), snippets) {
+        (true, true) => (text, Some(InsertTextFormat::SNIPPET)),
+        (true, false) => (text.split("$0").next().unwrap_or_default().to_owned(), None),
+        (false, _) => (text, None),
+    };
+    CompletionItem {
+        label: choice.label,
+        kind: Some(choice.kind),
+        detail: choice.detail,
+        documentation: choice.about.map(|about| {
+            Documentation::MarkupContent(MarkupContent {
+                kind: MarkupKind::Markdown,
+                value: about,
+            })
+        }),
+        insert_text_format: format,
+        text_edit: Some(CompletionTextEdit::Edit(TextEdit::new(place, text))),
+        ..CompletionItem::default()
+    }
+}
+
+/// The scope that the cursor stands in, told by the names of the tasks around it.
+fn scope(outline: &Outline, path: &[String], byte: usize) -> usize {
+    let mut scope = 0;
+    let mut steps = path.iter();
+    while let Some(step) = steps.next() {
+        if step != "tasks" {
+            continue;
+        }
+        let Some(name) = steps.next() else { break };
+        let named = |task: &&super::outline::Task| task.within == scope && task.name == *name;
+        let task = match name.as_str() {
+            ITEM => outline.task_at(byte).map(|at| &outline.tasks[at]),
+            _ => outline.tasks.iter().find(named),
+        };
+        match task {
+            Some(task) => scope = task.scope,
+            None => break,
+        }
+    }
+    scope
+}
+
+struct At<'a> {
+    cursor: &'a Cursor,
+    /// The text before the word at the cursor.
+    before: &'a str,
+    outline: &'a Outline,
+    scope: usize,
+    kinds: &'a [&'a KindSchema],
+}
+
+impl At<'_> {
+    fn choices(&self) -> Vec<Choice> {
+        let spot = spot(&self.cursor.path, self.kinds);
+        match (self.cursor.slot, spot) {
+            (Slot::Nothing, _) => Vec::new(),
+            (Slot::Template, _) => self.names(),
+            (Slot::Key, Spot::Keys(level)) => self.keys(level),
+            (Slot::Key, Spot::Params(kind)) => self.params(kind),
+            (_, Spot::Value(level, key)) => self.value(level, key.takes),
+            (_, Spot::Param(_, param)) => self.shaped(param.shape),
+            // `port: po`, in the store.
+            (Slot::Value, Spot::Keys(Level::Store)) => types(),
+            (
+                Slot::Value | Slot::Key,
+                Spot::Keys(_) | Spot::Params(_) | Spot::Names | Spot::Unknown,
+            ) => Vec::new(),
+        }
+    }
+
+    fn keys(&self, level: Level) -> Vec<Choice> {
+        let beside = |name: &str| self.cursor.beside.iter().any(|key| key == name);
+        let is_kind = |name: &str| self.kinds.iter().any(|kind| kind.name == name);
+        let has_kind = level.has_kinds()
+            && self
+                .cursor
+                .beside
+                .iter()
+                .any(|key| is_kind(key) || key == "tasks" || key == "flow");
+        let in_list = self.cursor.path.last().is_some_and(|step| step == ITEM);
+        let mut choices = Vec::new();
+        if level.has_kinds() && !has_kind {
+            let kinds = self.kinds.iter().map(|kind| Choice {
+                label: kind.name.to_owned(),
+                text: Some(written(kind.name)),
+                kind: CompletionItemKind::FUNCTION,
+                detail: Some(kind.about.to_owned()),
+                about: Some(hover::about_kind(kind)),
+            });
+            choices.extend(kinds);
+        }
+        let keys = level
+            .keys()
+            .iter()
+            .filter(|key| !beside(key.name))
+            .filter(|key| key.name != "name" || in_list)
+            .filter(|key| {
+                !(level == Level::Task
+                    && has_kind
+                    && matches!(key.takes, Takes::Tasks | Takes::SubFlow))
+            });
+        choices.extend(keys.map(|key| Choice {
+            label: key.name.to_owned(),
+            text: Some(written(key.name)),
+            kind: CompletionItemKind::PROPERTY,
+            detail: None,
+            about: Some(hover::about_key(key)),
+        }));
+        choices
+    }
+
+    fn params(&self, kind: &KindSchema) -> Vec<Choice> {
+        let beside = |name: &str| self.cursor.beside.iter().any(|key| key == name);
+        kind.params
+            .iter()
+            .filter(|param| !beside(param.name))
+            .map(|param| Choice {
+                label: param.name.to_owned(),
+                text: Some(written(param.name)),
+                kind: CompletionItemKind::FIELD,
+                detail: param.required.then(|| "required".to_owned()),
+                about: Some(hover::about_param(param)),
+            })
+            .collect()
+    }
+
+    fn value(&self, level: Level, takes: Takes) -> Vec<Choice> {
+        match takes {
+            Takes::Word(choices) => words(choices),
+            Takes::Bool => words(&["true", "false"]),
+            Takes::Share => words(&["true"]),
+            Takes::Type => types(),
+            Takes::Source => words(&["env:", "file:"]),
+            Takes::Expression => self.names(),
+            Takes::Capabilities => CAPABILITIES
+                .iter()
+                .map(|name| plain(name, CompletionItemKind::CONSTANT))
+                .collect(),
+            Takes::Names if level == Level::Flow => self.provided(0),
+            Takes::Names => self.tasks(),
+            // Of a group: what its tasks provide.
+            Takes::Provides => self.provided(self.scope),
+            Takes::Env
+            | Takes::With
+            | Takes::Values
+            | Takes::Matrix
+            | Takes::Text
+            | Takes::Name
+            | Takes::Line
+            | Takes::Count
+            | Takes::Factor
+            | Takes::Duration
+            | Takes::Store
+            | Takes::Tasks
+            | Takes::Revert
+            | Takes::Retry
+            | Takes::SubFlow
+            | Takes::Value
+            | Takes::OneOf
+            | Takes::Bound
+            | Takes::Pattern => Vec::new(),
+        }
+    }
+
+    fn shaped(&self, shape: Shape) -> Vec<Choice> {
+        match shape {
+            Shape::Word(choices) => words(choices),
+            Shape::Bool => words(&["true", "false"]),
+            Shape::Expression => self.names(),
+            Shape::Text
+            | Shape::Script
+            | Shape::Argv
+            | Shape::Url
+            | Shape::Json
+            | Shape::TextMap
+            | Shape::Query
+            | Shape::Duration
+            | Shape::Instant
+            | Shape::StatusCodes
+            | Shape::Int
+            | Shape::Size
+            | Shape::Path => Vec::new(),
+        }
+    }
+
+    /// The names that an expression may use here; behind a dot, the fields of what stands before it.
+    fn names(&self) -> Vec<Choice> {
+        if let Some(before) = self.before.strip_suffix('.') {
+            let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let object = &before[before.trim_end_matches(is_word).len()..];
+            let fields = BUILT_IN.iter().filter_map(|(name, about)| {
+                let field = name.strip_prefix(object)?.strip_prefix('.')?;
+                Some((field, *about))
+            });
+            return fields
+                .map(|(field, about)| Choice {
+                    about: Some(about.to_owned()),
+                    ..plain(field, CompletionItemKind::FIELD)
+                })
+                .collect();
+        }
+        let visible = self.outline.visible(self.scope).into_iter();
+        let own = visible.map(|(name, at)| Choice {
+            detail: Some(self.origin(at)),
+            ..plain(name, CompletionItemKind::VARIABLE)
+        });
+        let always = BUILT_IN.iter().filter(|(name, _)| !name.contains('.'));
+        let always = always.map(|(name, about)| Choice {
+            about: Some((*about).to_owned()),
+            ..plain(name, CompletionItemKind::KEYWORD)
+        });
+        own.chain(always).collect()
+    }
+
+    /// What can be handed out of a scope.
+    fn provided(&self, scope: usize) -> Vec<Choice> {
+        let visible = self.outline.visible(scope).into_iter();
+        visible
+            .filter(|(name, at)| {
+                let one = &self.outline.definitions[*at];
+                let handed = &self.outline.scopes[scope].handed;
+                matches!(one.origin, Origin::Task(_))
+                    && (one.scope == scope || handed.iter().any(|(handed, _)| handed == name))
+            })
+            .map(|(name, at)| Choice {
+                detail: Some(self.origin(at)),
+                ..plain(name, CompletionItemKind::VARIABLE)
+            })
+            .collect()
+    }
+
+    /// The tasks that a task may need.
+    fn tasks(&self) -> Vec<Choice> {
+        let own = self
+            .outline
+            .tasks
+            .iter()
+            .find(|task| task.scope == self.scope);
+        let mut scope = own.map(|task| task.within);
+        let mut choices = Vec::new();
+        while let Some(at) = scope {
+            let beside = self.outline.tasks.iter().filter(|task| {
+                // What it stands in, a task cannot need.
+                task.within == at && !self.encloses(task.scope)
+            });
+            choices.extend(beside.map(|task| Choice {
+                detail: task.about.clone().or_else(|| task.kind.clone()),
+                ..plain(&task.name, CompletionItemKind::FUNCTION)
+            }));
+            scope = self.outline.scopes[at].parent;
+        }
+        choices
+    }
+
+    fn encloses(&self, scope: usize) -> bool {
+        let parent = |scope: &usize| self.outline.scopes.get(*scope)?.parent;
+        std::iter::successors(Some(self.scope), parent).any(|around| around == scope)
+    }
+
+    fn origin(&self, definition: usize) -> String {
+        match &self.outline.definitions[definition].origin {
+            Origin::Store(_) => "in the store".to_owned(),
+            Origin::Task(task) => format!("provided by {}", self.outline.tasks[*task].name),
+            Origin::Variable => "the value of the attempt, or of the copy".to_owned(),
+        }
+    }
+}
+
+/// A key as it is written, up to where its value begins.
+fn written(key: &str) -> String {
+    format!("{key}: ")
+}
+
+fn types() -> Vec<Choice> {
+    let named = Type::NAMES
+        .iter()
+        .filter_map(|name| Some((name, Type::parse(name)?)));
+    named
+        .map(|(name, ty)| Choice {
+            detail: Some(ty.hint().to_owned()),
+            ..plain(name, CompletionItemKind::TYPE_PARAMETER)
+        })
+        .collect()
+}
+
+fn words(words: &[&str]) -> Vec<Choice> {
+    words
+        .iter()
+        .map(|word| plain(word, CompletionItemKind::ENUM_MEMBER))
+        .collect()
+}
+
+fn plain(label: &str, kind: CompletionItemKind) -> Choice {
+    Choice {
+        label: label.to_owned(),
+        text: None,
+        kind,
+        detail: None,
+        about: None,
+    }
+}
