@@ -16,6 +16,7 @@ mod kinds;
 mod layers;
 mod lsp;
 mod mutants;
+mod notation;
 mod play;
 mod process;
 mod properties;
