@@ -194,6 +194,24 @@ impl Store for RemoteStore {
             .await
     }
 
+    async fn ended(
+        &self,
+        before: Timestamp,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<JobSummary>, StoreError> {
+        self.call("ended", move |world| {
+            now(world.store.ended(before, after, limit))
+        })
+        .await
+    }
+
+    async fn remove(&self, jobs: &[JobId]) -> Result<(), StoreError> {
+        let jobs = jobs.to_vec();
+        self.call("remove", move |world| now(world.store.remove(&jobs)))
+            .await
+    }
+
     async fn events(
         &self,
         job: JobId,
