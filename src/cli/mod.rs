@@ -30,10 +30,12 @@ mod run;
 mod sarif;
 mod schema;
 mod screen;
+mod shelf;
 mod show;
 mod source;
 mod stage;
 mod status;
+mod tasks;
 mod tree;
 mod watch;
 mod words;
@@ -48,7 +50,6 @@ use report::Result;
 use source::Source;
 
 use crate::model::Verb;
-use crate::tasks;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -98,6 +99,8 @@ enum Command {
     Schema(schema::Arguments),
     /// What would happen if any one thing went wrong; nothing is run
     Rehearse(rehearse::Arguments),
+    /// The kinds of tasks, or the page of one
+    Tasks(tasks::Arguments),
     /// Undo a job: what runs is stopped, everything that was done is reverted
     Cancel(request::Whole),
     /// Stop a job between two tasks; `resume` lets it go on
@@ -121,7 +124,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     if let [_, hidden, mark] = arguments.as_slice()
         && hidden == GUARD
     {
-        return tasks::guard::main(&mark.to_string_lossy());
+        return crate::tasks::guard::main(&mark.to_string_lossy());
     }
     report::finish(perform(&arguments))
 }
@@ -147,6 +150,7 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::Lsp(arguments) => lsp::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments, given),
+        Command::Tasks(arguments) => tasks::run(&config, &arguments),
         Command::Cancel(arguments) => block_on(request::cancel(&config, arguments)),
         Command::Suspend(arguments) => block_on(request::suspend(&config, arguments)),
         Command::Resume(arguments) => block_on(request::resume(&config, arguments)),

@@ -29,7 +29,7 @@ pub(crate) fn of(plan: &Plan) -> Digest {
             )
         })
         .collect();
-    let parts: [&dyn Part; 13] = [
+    let parts: [&dyn Part; 15] = [
         &VERSION,
         &plan.name,
         &plan.atoms,
@@ -39,6 +39,8 @@ pub(crate) fn of(plan: &Plan) -> Digest {
         &plan.inputs,
         &plan.secrets,
         &plan.lists,
+        &plan.computed,
+        &plan.inner_secrets,
         &plan.provides,
         &plan.timeout,
         &plan.capabilities,

@@ -10,12 +10,14 @@ mod log;
 mod mask;
 mod names;
 mod secret;
+mod state;
 mod stop;
 mod writer;
 
 pub use context::JobContext;
 pub use driver::{Driven, Loss, Orders, drive};
 pub use secret::Secrets;
+pub use state::StateFolder;
 pub use stop::Stop;
 pub use writer::{WriteError, Writer};
 
