@@ -61,6 +61,18 @@ impl Args {
         self
     }
 
+    /// How long the longest of them is, in bytes.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        let length = |arg: &Arg| match arg {
+            Arg::Int(_) => size_of::<i64>(),
+            Arg::Text(text) | Arg::Batch(text) => text.len(),
+            Arg::MaybeText(text) => text.as_ref().map_or(0, String::len),
+            Arg::Bytes(bytes) => bytes.len(),
+        };
+        self.0.iter().map(length).max().unwrap_or(0)
+    }
+
     /// Whether one of `chosen` (from 0) is an empty batch.
     pub(super) fn has_empty_batch(&self, chosen: &[usize]) -> bool {
         chosen

@@ -107,19 +107,25 @@ fn on_the_way(place: &Place, cause: &sqlx::Error) -> Option<Trouble> {
             | ErrorKind::UnexpectedEof => Trouble::Lost(format!(
                 "`{url}` has closed the connection: see whether the server is up"
             )),
+            // A certificate that is not trusted breaks the handshake off with this.
+            ErrorKind::InvalidData => Trouble::Away(by_tls(url)),
             _ => Trouble::Away(format!(
                 "`{url}` cannot be reached: start the server, or correct the host and the port"
             )),
         }),
-        sqlx::Error::Tls(_) => Some(Trouble::Away(format!(
-            "`{url}` cannot be reached by TLS: give the server a certificate that is trusted here, or correct the TLS \
-             parameters of the URL"
-        ))),
+        sqlx::Error::Tls(_) => Some(Trouble::Away(by_tls(url))),
         sqlx::Error::PoolTimedOut => Some(Trouble::Away(format!(
             "another program has been bringing the tables in `{url}` up to date for a minute: wait for it, or end it"
         ))),
         _ => None,
     }
+}
+
+fn by_tls(url: &str) -> String {
+    format!(
+        "`{url}` cannot be reached by TLS: give the server a certificate that is trusted here, or correct the TLS parameters \
+         of the URL"
+    )
 }
 
 /// Says what happened to the schema of `target`.

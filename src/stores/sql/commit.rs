@@ -11,6 +11,9 @@ use crate::model::{FlowRow, JobId};
 use crate::ports::{Commit, Committed, LogBatch, StoreError};
 use crate::sql::{Args, Row, SqlError, Tries};
 
+/// A statement with more than so many bytes in one batch is divided, if it can be: MariaDB takes 16 MiB at once.
+const PORTION: usize = 6 << 20;
+
 /// Commits `steps` and `logs` in one transaction.
 pub(super) async fn commit(
     store: &SqlStore,
@@ -98,19 +101,24 @@ async fn try_many(
             .filter(|index| asked.contains_key(&steps[*index].job.to_string()))
             .collect();
         let last = number + 1 == rounds.len();
-        let (write, logs) = if last {
-            (dialect.write_commit, logs)
-        } else {
-            (dialect.write, &LogBatch::default())
-        };
+        let nothing = LogBatch::default();
+        let logs = if last { logs } else { &nothing };
         let moved_steps: Vec<&Commit> = moved.iter().map(|index| &steps[*index]).collect();
-        let args = write_args(dialect.structured, &moved_steps, logs)?;
-        let still = lane.run(write, args).await?;
         for step in moved_steps.iter().filter(|step| answers_requests(step)) {
             asked.insert(step.job.to_string(), false);
         }
-        for row in still {
-            asked.insert(row.text(0)?, true);
+        let mut portions = portions(dialect.structured, &moved_steps, logs)?;
+        let end = portions.pop();
+        for args in portions {
+            still_asked(&mut asked, &lane.run(dialect.write, args).await?)?;
+        }
+        let write = if last {
+            dialect.write_commit
+        } else {
+            dialect.write
+        };
+        if let Some(args) = end {
+            still_asked(&mut asked, &lane.run(write, args).await?)?;
         }
         for index in moved {
             answers[index] = Committed::Done {
@@ -120,6 +128,39 @@ async fn try_many(
     }
     lane.finish();
     Ok(answers)
+}
+
+/// What is to be written, in as many portions as it takes for a server to accept each of them; at least one.
+fn portions(as_is: Structured, steps: &[&Commit], logs: &LogBatch) -> Result<Vec<Args>, SqlError> {
+    let args = write_args(as_is, steps, logs)?;
+    if args.longest() <= PORTION || steps.len() < 2 {
+        return Ok(vec![args]);
+    }
+    let nothing = LogBatch::default();
+    let mut portions: Vec<Vec<&Commit>> = vec![Vec::new()];
+    let mut weight = 0;
+    for step in steps {
+        let alone = write_args(as_is, &[step], &nothing)?.longest();
+        if weight + alone > PORTION {
+            portions.push(Vec::new());
+            weight = 0;
+        }
+        weight += alone;
+        portions.last_mut().expect("there is always one").push(step);
+    }
+    let last = portions.len() - 1;
+    portions
+        .iter()
+        .enumerate()
+        .map(|(n, steps)| write_args(as_is, steps, if n == last { logs } else { &nothing }))
+        .collect()
+}
+
+fn still_asked(asked: &mut BTreeMap<String, bool>, rows: &[Row]) -> Result<(), SqlError> {
+    for row in rows {
+        asked.insert(row.text(0)?, true);
+    }
+    Ok(())
 }
 
 /// Whether requests that waited when the step began may be gone with it.

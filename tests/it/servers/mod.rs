@@ -13,7 +13,7 @@ pub mod redis;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -77,6 +77,16 @@ impl Server {
         assert!(copied.success());
         server.start_again(options).await;
         server
+    }
+
+    /// Puts a file where the server can read it, and nobody else; its path.
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let data = fs::metadata(self.data()).unwrap();
+        std::os::unix::fs::chown(&path, Some(data.uid()), Some(data.gid())).unwrap();
+        path
     }
 
     /// Starts it on the data and the port that it had.

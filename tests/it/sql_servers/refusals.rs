@@ -181,3 +181,54 @@ async fn a_read_only_server_is_refused_and_a_forgetful_one_is_warned_of() {
     let line = refusal(&url).await;
     assert!(line.contains("is read-only"), "{line}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_used_and_certificates_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, include_str!("../http/ca.pem")).unwrap();
+    let ca = ca.display();
+    for kind in KINDS {
+        let mut server = Server::start(kind, &[]).await;
+        let url = server.database().await;
+        let certificate = server.file("server.pem", include_str!("../http/server.pem"));
+        let key = server.file("server.key", include_str!("../http/server.key"));
+        let (certificate, key) = (certificate.display(), key.display());
+        let (options, checked, unchecked, untrusted) = match kind {
+            Kind::MariaDb => (
+                vec![
+                    format!("--ssl-cert={certificate}"),
+                    format!("--ssl-key={key}"),
+                    "--require-secure-transport=1".to_owned(),
+                ],
+                format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}"),
+                "ssl-mode=REQUIRED",
+                "ssl-mode=VERIFY_IDENTITY",
+            ),
+            Kind::Postgres => (
+                vec![
+                    "ssl=on".to_owned(),
+                    format!("ssl_cert_file={certificate}"),
+                    format!("ssl_key_file={key}"),
+                ],
+                format!("sslmode=verify-full&sslrootcert={ca}"),
+                "sslmode=require",
+                "sslmode=verify-full",
+            ),
+        };
+        let required = format!("{url}?{unchecked}");
+        let line = refusal(&required).await;
+        assert!(line.contains("cannot be reached by TLS"), "{line}");
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        server.start_again(&options).await;
+        for url in [required, format!("{url}?{checked}")] {
+            let (code, said) = show(&url).await;
+            assert_eq!(code, 0, "{said}");
+        }
+        let line = refusal(&format!("{url}?{untrusted}")).await;
+        assert!(
+            line.contains("a certificate that is trusted here"),
+            "{line}"
+        );
+    }
+}

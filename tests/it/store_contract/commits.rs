@@ -24,6 +24,7 @@ contract!(
     one_of_many_racing_commits_wins,
     a_step_without_atoms_or_records_is_fenced_and_counts,
     deep_and_odd_values_come_back,
+    a_batch_of_large_results_is_committed,
 );
 
 async fn a_commit_is_loaded_as_it_was_written(stores: Stores) {
@@ -371,5 +372,23 @@ async fn deep_and_odd_values_come_back(stores: Stores) {
         assert_eq!(loaded.checkpoint.atoms, [(AtomId(0), expected)]);
         let events = stores.b.events(job, seq, 1).await.unwrap();
         assert_eq!(events[0].record, record(0, succeeded(value)));
+    }
+}
+
+async fn a_batch_of_large_results_is_committed(stores: Stores) {
+    let me = who("x");
+    let mut steps = Vec::new();
+    for n in 0..12 {
+        let (job, epoch) = owned(&stores.a, n, &me).await;
+        let mut step = ending(step(job, &me, epoch, 0), FlowState::Running);
+        // Quotes, so that each is twice as long where it stands as text.
+        step.atoms[0].row.result = json!("\"".repeat(400_000)).into();
+        steps.push(step);
+    }
+    let answers = stores.a.commit(&steps, &LogBatch::default()).await.unwrap();
+    assert!(answers.iter().all(|answer| *answer == DONE), "{answers:?}");
+    for step in steps {
+        let loaded = stores.b.load(step.job).await.unwrap().unwrap();
+        assert_eq!(loaded.checkpoint.atoms[0].1, step.atoms[0].row);
     }
 }
