@@ -147,7 +147,7 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::Graph(arguments) => block_on(graph::run(&config, arguments)),
         Command::Check(arguments) => check::run(&config, &arguments),
         Command::Explain(arguments) => explain::run(&arguments),
-        Command::Lsp(arguments) => lsp::run(&arguments),
+        Command::Lsp(arguments) => lsp::run(&config, &arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments, given),
         Command::Tasks(arguments) => tasks::run(&config, &arguments),

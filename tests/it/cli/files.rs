@@ -134,8 +134,11 @@ provides: [said]
     }
     home.run("run --until-empty").exits(0);
     let shown = home.run(&format!("show {id}")).exits(0).stdout;
-    let all = r#"all: ["hello it's \"me\" $HOME-right one-1-main","hello it's \"me\" $HOME-right one-2-main"]"#;
-    assert!(shown.contains(all), "{shown}");
+    let said = home.run(&format!("logs {id} end")).exits(0).stdout;
+    for time in [1, 2] {
+        let heard = format!(r#"hello it's \"me\" $HOME-right one-{time}-main"#);
+        assert!(said.contains(&heard), "{said}");
+    }
     assert!(shown.contains("tell[time=1]"), "{shown}");
     let graph = home.run(&format!("graph {id}")).exits(0).stdout;
     assert!(graph.contains("<b>tell[time=2]</b>"), "{graph}");
