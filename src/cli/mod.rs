@@ -16,6 +16,7 @@ mod graph;
 mod inputs;
 mod job;
 mod journal;
+mod kinds;
 mod line;
 mod logs;
 mod lsp;
@@ -148,7 +149,7 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::Check(arguments) => check::run(&config, &arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Lsp(arguments) => lsp::run(&config, &arguments),
-        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Schema(arguments) => schema::run(&config, &arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments, given),
         Command::Tasks(arguments) => tasks::run(&config, &arguments),
         Command::Cancel(arguments) => block_on(request::cancel(&config, arguments)),

@@ -1,20 +1,16 @@
 //! `tasks`: the kinds of tasks that there are, or the page of one.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use clap::Args;
 
 use super::config::Config;
-use super::diagnostics::has_errors;
+use super::kinds;
 use super::report::{self, Error, Exit, Result};
-use super::shelf::own_kinds;
 use super::source;
 use super::words;
-use crate::model::{Bundle, ConductorId, Declared, KindSchema, SourceFile, Value};
-use crate::syntax::{
-    self, Gathered, ResultDeclaration, TaskKindDeclaration, TaskKindForm, did_you_mean,
-};
+use crate::model::{ConductorId, Declared, KindSchema, Value};
+use crate::syntax::{ResultDeclaration, TaskKindDeclaration, TaskKindForm, did_you_mean};
 
 /// What `tasks` takes.
 #[derive(Debug, Args)]
@@ -34,9 +30,9 @@ pub struct Arguments {
 /// # Errors
 /// There is no such kind, or its file does not compile.
 pub fn run(config: &Config, arguments: &Arguments) -> Result {
-    let from = arguments.flow.as_deref().unwrap_or("-.flow.yaml");
-    let kinds = source::kinds(&ConductorId(String::new()));
-    let built_in: Vec<&KindSchema> = kinds.schemas().collect();
+    let from = arguments.flow.as_deref().unwrap_or(kinds::HERE);
+    let all = source::kinds(&ConductorId(String::new()));
+    let built_in: Vec<&KindSchema> = all.schemas().collect();
     match &arguments.name {
         None => {
             report::print(&list(config, from, &built_in)?)?;
@@ -46,7 +42,7 @@ pub fn run(config: &Config, arguments: &Arguments) -> Result {
             let schema = built_in.iter().find(|schema| schema.name == name);
             let text = match schema {
                 Some(schema) => built_in_page(schema),
-                None => match written(config, from, name, &built_in)? {
+                None => match kinds::written(config, from, name, &built_in)? {
                     Some(kind) => page(&kind),
                     None => return Err(unknown(from, name, &built_in)),
                 },
@@ -57,28 +53,14 @@ pub fn run(config: &Config, arguments: &Arguments) -> Result {
     }
 }
 
-/// The names of the kinds that are written in the language.
-fn names(from: &str) -> Vec<String> {
-    let embedded = crate::tasks::LIBRARY
-        .iter()
-        .map(|(name, _)| (*name).to_owned());
-    let mut names: Vec<String> = own_kinds(Path::new(from))
-        .into_iter()
-        .chain(embedded)
-        .collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
 fn list(config: &Config, from: &str, built_in: &[&KindSchema]) -> Result<String> {
     let mut lines: Vec<(String, String)> = Vec::new();
     for schema in built_in {
         lines.push((schema.name.to_owned(), schema.about.to_owned()));
     }
     let first = lines.len();
-    for name in names(from) {
-        let about = match written(config, from, &name, built_in) {
+    for name in kinds::names(from) {
+        let about = match kinds::written(config, from, &name, built_in) {
             Ok(Some(kind)) => kind.about.unwrap_or_default(),
             Ok(None) | Err(_) => format!("(does not compile: jobrunner tasks {name})"),
         };
@@ -97,46 +79,8 @@ fn list(config: &Config, from: &str, built_in: &[&KindSchema]) -> Result<String>
     Ok(text)
 }
 
-/// A kind that is written in the language, as a flow at `from` would find it.
-fn written(
-    config: &Config,
-    from: &str,
-    name: &str,
-    built_in: &[&KindSchema],
-) -> Result<Option<TaskKindDeclaration>> {
-    if !names(from).iter().any(|known| known == name) {
-        return Ok(None);
-    }
-    let probe = SourceFile {
-        path: from.to_owned(),
-        text: format!("tasks: {{ probe: {{ {name}: {{}} }} }}\n"),
-    };
-    let bundle = Bundle {
-        version: 1,
-        files: vec![probe],
-    };
-    let schemas: Vec<&str> = built_in.iter().map(|schema| schema.name).collect();
-    let flows = config.all_flows();
-    let mut shelf = flows.shelf(from);
-    let Gathered {
-        bundle,
-        flow,
-        problems,
-    } = syntax::gather(bundle, &schemas, &mut shelf);
-    let kind = flow.and_then(|flow| {
-        flow.library
-            .kinds()
-            .find(|kind| kind.name.value == name)
-            .cloned()
-    });
-    match kind.filter(|_| !has_errors(&problems)) {
-        Some(kind) => Ok(Some(kind)),
-        None => Err(Error::Flow { bundle, problems }),
-    }
-}
-
 fn unknown(from: &str, name: &str, built_in: &[&KindSchema]) -> Error {
-    let mut known = names(from);
+    let mut known = kinds::names(from);
     known.extend(built_in.iter().map(|schema| schema.name.to_owned()));
     let said = Error::input(format!("there is no task kind `{name}`"));
     match did_you_mean(name, known.iter().map(String::as_str)) {

@@ -168,6 +168,29 @@ fn a_task_kind_runs_by_itself_and_a_project_may_have_its_own() {
     Example:
       page: { file_write: { path: /srv/site/index.html, content: "hello {{ who }}", mode: "0644" } }
     "#);
+    let schema = home.run("schema").exits(0).stdout;
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    for (task, fits) in [
+        (serde_json::json!({ "mkdir": "x" }), true),
+        (
+            serde_json::json!({ "file_write": { "path": "x", "content": "{{ y }}" } }),
+            true,
+        ),
+        (serde_json::json!({ "file_write": { "path": "x" } }), false),
+        (
+            serde_json::json!({ "git_clone": { "url": "x", "dest": "y", "depth": "many" } }),
+            false,
+        ),
+        (serde_json::json!({ "mkdir": "x", "shell": "y" }), false),
+        (
+            serde_json::json!({ "flow": "x", "with": { "a": 1 }, "max_parallel": 2 }),
+            true,
+        ),
+    ] {
+        let flow = serde_json::json!({ "tasks": { "a": task } });
+        assert_eq!(schema.is_valid(&flow), fits, "{flow}");
+    }
     let unknown = home.run("tasks file_wite").exits(2).stderr;
     assert!(unknown.contains("did you mean `file_write`?"), "{unknown}");
 }
