@@ -136,6 +136,29 @@ fn a_parameter_that_cannot_be_made_means_that_nothing_was_done() {
     home.run("run f.flow.yaml").exits(1);
 }
 
+#[test]
+fn what_is_left_of_ended_jobs_is_removed_by_the_next_conductor() {
+    let home = Home::with("f.flow.yaml", &flow("{ shell: ':' }"));
+    let ended = home.run("post f.flow.yaml").id();
+    home.run("run --until-empty").exits(0);
+    let waiting = home.run("post f.flow.yaml --key later").id();
+    let folder = |job: &str| home.path(&format!("data/jobrunner/state/{job}"));
+    let unknown = "01a20d11-0000-7000-8000-000000000000";
+    for job in [ended.as_str(), waiting.as_str(), unknown] {
+        fs::create_dir_all(folder(job).join("0-0")).unwrap();
+    }
+    home.run(&format!("suspend {waiting}")).exits(0);
+    let conductor = home.start("run");
+    let started = std::time::Instant::now();
+    while folder(&ended).exists() {
+        home.run("show").exits(0);
+        assert!(started.elapsed().as_secs() < 30);
+    }
+    conductor.terminate();
+    // What may still be needed, or is another store's, stays.
+    assert!(folder(&waiting).exists() && folder(unknown).exists());
+}
+
 /// How many jobs have left something in the folder of what tasks keep.
 fn left(home: &Home) -> usize {
     fs::read_dir(home.path("data/jobrunner/state")).map_or(0, |jobs| jobs.count())
