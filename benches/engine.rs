@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use jobrunner::compile::{Action, Atom, AtomKind, Plan, Task, Template};
-use jobrunner::engine::{Driven, JobContext, Orders, Secrets, Stop, Term, Writer, drive};
+use jobrunner::engine::{
+    Driven, JobContext, Orders, Secrets, StateFolder, Stop, Term, Writer, drive,
+};
 use jobrunner::model::{
     AtomId, Bundle, ConductorId, Digest, Failure, FlowState, JobId, KindSchema, NewJob, Priority,
     ScopeId, Timestamp, Value,
@@ -58,6 +60,7 @@ fn task(name: String) -> Atom {
             kind: "nothing".to_owned(),
             params: Template::Literal(Value::Null),
             check: None,
+            result: None,
             needs: Vec::new(),
         }))),
     }
@@ -127,6 +130,7 @@ async fn run(store: Arc<dyn Store>, plan: &Arc<Plan>, jobs: u32) -> Duration {
             conductor: "bench".to_owned(),
             plan: Arc::clone(plan),
             secrets: Secrets::new(plan),
+            state: StateFolder::new(&std::env::temp_dir(), job),
             kinds: kinds.clone(),
             clock: Arc::new(SystemClock),
             slots: Arc::new(Semaphore::new(8)),

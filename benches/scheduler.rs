@@ -48,6 +48,7 @@ fn task(name: String) -> Atom {
             kind: "sleep".to_owned(),
             params: Template::Literal(Value::Null),
             check: None,
+            result: None,
             needs: Vec::new(),
         }))),
     }

@@ -65,7 +65,7 @@ type Outcome<'a> = std::result::Result<Checked<'a>, (&'a str, Error)>;
 /// # Errors
 /// The output cannot be written.
 pub fn run(config: &Config, arguments: &Arguments) -> Result {
-    let flows = Flows::new(config.flows.clone());
+    let flows = config.all_flows();
     let outcomes = arguments.flows.iter().map(|name| check(&flows, name));
     match arguments.format {
         Format::Text => text(outcomes),
@@ -78,7 +78,7 @@ pub fn run(config: &Config, arguments: &Arguments) -> Result {
 fn check<'a>(flows: &Flows, name: &'a str) -> Outcome<'a> {
     let (bundle, ok, problems) = match flows.open(name) {
         Ok(bundle) => {
-            let (plan, problems) = source::check(&bundle);
+            let (bundle, (plan, problems)) = source::check_with(flows, bundle);
             let ok = plan.is_some() && !has_errors(&problems);
             (bundle, ok, problems)
         }

@@ -106,6 +106,9 @@ pub fn settings(config: &Config, arguments: &ConductorArguments) -> Settings {
         .unwrap_or(settings.max_tasks);
     settings.labels = config.labels.iter().cloned().collect();
     settings.capabilities = config.capabilities.clone().into_iter().collect();
+    if let Some(data) = dirs::data_dir() {
+        settings.state = data.join("jobrunner").join("state");
+    }
     settings
 }
 

@@ -12,6 +12,7 @@ use clap::Args;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+use super::flows::Flows;
 use super::report::{Error, Exit, Result};
 use crate::model::{Duration, parse_duration};
 use crate::syntax::did_you_mean;
@@ -56,6 +57,9 @@ pub struct Global {
         hide_env_values = true
     )]
     pub flows: Option<String>,
+    /// Let a flow use files outside of its own folder
+    #[arg(long, global = true)]
+    pub outside: bool,
     /// Tell on standard error what is being done; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -125,6 +129,8 @@ pub struct Config {
     pub board: Option<String>,
     /// The folders in which flows are looked up by name.
     pub flows: Vec<PathBuf>,
+    /// Whether a flow may use files outside of its own folder.
+    pub outside: bool,
     /// What this conductor is called, instead of the host's name.
     pub name: Option<String>,
     /// How many jobs a conductor works on at once.
@@ -140,6 +146,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// The flows that can be named.
+    #[must_use]
+    pub fn all_flows(&self) -> Flows {
+        Flows::new(self.flows.clone(), self.outside)
+    }
+
     /// Puts flags and environment before the file and the file before the defaults.
     ///
     /// # Errors
@@ -167,6 +179,7 @@ impl Config {
             store: global.store.clone().or(file.store),
             board: global.board.clone().or(file.board),
             flows,
+            outside: global.outside,
             name: file.name,
             max_jobs: file.max_jobs.map(NonZeroUsize::get),
             max_tasks: file.max_tasks.map(NonZeroUsize::get),

@@ -7,12 +7,15 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::report::{Error, Result};
+pub use super::shelf::FlowShelf;
 use super::words;
 use crate::model::{Bundle, SourceFile};
-use crate::syntax::{MAX_SOURCE_BYTES, did_you_mean, read_source};
+use crate::syntax::{
+    EMBEDDED as EMBEDDED_PATH, MAX_SOURCE_BYTES, Problem, did_you_mean, read_source,
+};
 
 /// The flows that come with the program, by name.
-const EMBEDDED: [(&str, &str); 2] = [
+pub(super) const EMBEDDED: [(&str, &str); 2] = [
     ("hello", include_str!("../../flows/hello.flow.yaml")),
     (
         "http_server",
@@ -27,6 +30,8 @@ const ENDINGS: [&str; 3] = [".flow.yaml", ".flow.yml", ".flow"];
 #[derive(Debug, Clone)]
 pub struct Flows {
     folders: Vec<PathBuf>,
+    /// Whether a flow may use files outside of its folder.
+    outside: bool,
 }
 
 /// A flow that can be named.
@@ -39,10 +44,26 @@ pub struct Known {
 }
 
 impl Flows {
-    /// The flows in these folders.
+    /// The flows in these folders. `outside` lets them use files outside of their own.
     #[must_use]
-    pub fn new(folders: Vec<PathBuf>) -> Self {
-        Self { folders }
+    pub fn new(folders: Vec<PathBuf>, outside: bool) -> Self {
+        Self { folders, outside }
+    }
+
+    /// Where the files are that a flow uses which is read from `path`.
+    #[must_use]
+    pub fn shelf(&self, path: &str) -> FlowShelf<'_> {
+        FlowShelf::new(self, path)
+    }
+
+    /// The folders of the flows path.
+    pub(super) fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    /// Whether a flow may use files outside of its folder.
+    pub(super) fn outside(&self) -> bool {
+        self.outside
     }
 
     /// Every flow that can be named, by name. Of two of one name, the one that is found first.
@@ -93,7 +114,7 @@ impl Flows {
                     .find(|(name, _)| *name == known.name)
                     .map_or("", |(_, text)| text);
                 Ok(bundle(SourceFile {
-                    path: format!("{}.flow.yaml", known.name),
+                    path: format!("{EMBEDDED_PATH}{}.flow.yaml", known.name),
                     text: text.to_owned(),
                 }))
             }
@@ -116,37 +137,29 @@ impl Flows {
     fn read(&self, path: &Path) -> Result<Bundle> {
         let name = path.display();
         let refuse = |why: String| Error::input(format!("the flow `{name}` {why}"));
-        let unreadable = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => missing(path),
-            _ => refuse("cannot be read".to_owned()).because(&error),
-        };
-        let about = fs::metadata(path).map_err(unreadable)?;
-        if about.is_dir() {
-            let inside = names_in(path);
-            let said = refuse("is a folder, not a file".to_owned());
-            return Err(match inside.first() {
-                Some(first) => said.help(format!(
-                    "it holds {}; name one of them, such as {}/{}.flow.yaml",
-                    words::list(inside.iter().map(|known| known.name.as_str())),
-                    name.to_string().trim_end_matches('/'),
-                    first.name
-                )),
-                None => said,
-            });
-        }
-        if !about.is_file() {
-            // Opening a pipe waits for whoever writes to it, for ever if nobody does.
-            let said = refuse("is a pipe or a device, not a file".to_owned());
-            return Err(said.help("save the flow as NAME.flow.yaml and name that file"));
-        }
-        let file = File::open(path).map_err(unreadable)?;
-        let mut bytes = Vec::new();
-        file.take(MAX_SOURCE_BYTES as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-        match read_source(name.to_string(), &bytes) {
+        match read_file(path) {
             Ok(file) => Ok(bundle(file)),
-            Err(problem) => Err(Error::Flow {
+            Err(Unread::Missing) => Err(missing(path)),
+            Err(Unread::Folder) => {
+                let inside = names_in(path);
+                let said = refuse("is a folder, not a file".to_owned());
+                Err(match inside.first() {
+                    Some(first) => said.help(format!(
+                        "it holds {}; name one of them, such as {}/{}.flow.yaml",
+                        words::list(inside.iter().map(|known| known.name.as_str())),
+                        name.to_string().trim_end_matches('/'),
+                        first.name
+                    )),
+                    None => said,
+                })
+            }
+            Err(Unread::Device) => {
+                // Opening a pipe waits for whoever writes to it, for ever if nobody does.
+                let said = refuse("is a pipe or a device, not a file".to_owned());
+                Err(said.help("save the flow as NAME.flow.yaml and name that file"))
+            }
+            Err(Unread::System(error)) => Err(refuse("cannot be read".to_owned()).because(&error)),
+            Err(Unread::NoText(problem)) => Err(Error::Flow {
                 bundle: Bundle {
                     version: 1,
                     files: Vec::new(),
@@ -155,6 +168,37 @@ impl Flows {
             }),
         }
     }
+}
+
+/// Why a file has not been read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    Missing,
+    Folder,
+    Device,
+    System(io::Error),
+    NoText(Box<Problem>),
+}
+
+/// Reads a file of text.
+pub(super) fn read_file(path: &Path) -> std::result::Result<SourceFile, Unread> {
+    let unread = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Unread::Missing,
+        _ => Unread::System(error),
+    };
+    let about = fs::metadata(path).map_err(unread)?;
+    if about.is_dir() {
+        return Err(Unread::Folder);
+    }
+    if !about.is_file() {
+        return Err(Unread::Device);
+    }
+    let file = File::open(path).map_err(unread)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_SOURCE_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unread)?;
+    read_source(path.display().to_string(), &bytes).map_err(Unread::NoText)
 }
 
 fn missing(path: &Path) -> Error {
@@ -187,7 +231,7 @@ fn is_path(flow: &str) -> bool {
         || flow.ends_with(".yaml")
 }
 
-fn names_in(folder: &Path) -> Vec<Known> {
+pub(super) fn names_in(folder: &Path) -> Vec<Known> {
     let mut known: Vec<(usize, Known)> = fs::read_dir(folder)
         .into_iter()
         .flatten()

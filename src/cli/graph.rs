@@ -4,7 +4,6 @@ use clap::Args;
 
 use super::backend::Backend;
 use super::config::Config;
-use super::flows::Flows;
 use super::progress::Progress;
 use super::report::{Exit, Result};
 use super::source::{Source, plan_of};
@@ -25,9 +24,9 @@ pub struct Arguments {
 /// # Errors
 /// There is no such flow or job, or it does not compile.
 pub async fn run(config: &Config, arguments: Arguments) -> Result {
-    let flows = Flows::new(config.flows.clone());
+    let flows = config.all_flows();
     let text = match flows.open(&arguments.of) {
-        Ok(bundle) => compile::dot(&Source::compile(bundle)?.plan, None),
+        Ok(bundle) => compile::dot(&Source::compile(&flows, bundle)?.plan, None),
         // A file that is there and cannot be read is no id of a job.
         Err(error) if !looks_like_id(&arguments.of) => return Err(error),
         Err(_) => {

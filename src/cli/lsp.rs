@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::config::Config;
+use super::flows::Flows;
 use super::report::{Error, Exit, Result};
 use super::source;
 use crate::lsp::{self, Workspace};
@@ -22,9 +24,12 @@ pub struct Arguments {
 ///
 /// # Errors
 /// What comes in is not the protocol.
-pub fn run(_: &Arguments) -> Result {
+pub fn run(config: &Config, _: &Arguments) -> Result {
+    let program = Program {
+        flows: config.all_flows(),
+    };
     let (connection, threads) = lsp::stdio();
-    lsp::serve(&connection, &Program).map_err(|error| {
+    lsp::serve(&connection, &program).map_err(|error| {
         Error::input("the editor does not speak the Language Server Protocol")
             .because(error.as_ref())
     })?;
@@ -35,7 +40,9 @@ pub fn run(_: &Arguments) -> Result {
 }
 
 /// This program, as the language server asks it.
-struct Program;
+struct Program {
+    flows: Flows,
+}
 
 impl Workspace for Program {
     fn kinds(&self) -> Vec<KindSchema> {
@@ -50,7 +57,12 @@ impl Workspace for Program {
             Err(problem) => (Vec::new(), Some(vec![*problem])),
         };
         let bundle = Bundle { version: 1, files };
-        let problems = problems.unwrap_or_else(|| source::check(&bundle).1);
-        (bundle, problems)
+        match problems {
+            Some(problems) => (bundle, problems),
+            None => {
+                let (bundle, (_, problems)) = source::check_with(&self.flows, bundle);
+                (bundle, problems)
+            }
+        }
     }
 }

@@ -16,6 +16,7 @@ mod graph;
 mod inputs;
 mod job;
 mod journal;
+mod kinds;
 mod line;
 mod logs;
 mod lsp;
@@ -31,10 +32,12 @@ mod run;
 mod sarif;
 mod schema;
 mod screen;
+mod shelf;
 mod show;
 mod source;
 mod stage;
 mod status;
+mod tasks;
 mod tree;
 mod watch;
 mod words;
@@ -49,7 +52,6 @@ use report::Result;
 use source::Source;
 
 use crate::model::Verb;
-use crate::tasks;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -99,6 +101,8 @@ enum Command {
     Schema(schema::Arguments),
     /// What would happen if any one thing went wrong; nothing is run
     Rehearse(rehearse::Arguments),
+    /// The kinds of tasks, or the page of one
+    Tasks(tasks::Arguments),
     /// Undo a job: what runs is stopped, everything that was done is reverted
     Cancel(request::Whole),
     /// Stop a job between two tasks; `resume` lets it go on
@@ -124,7 +128,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     if let [_, hidden, mark] = arguments.as_slice()
         && hidden == GUARD
     {
-        return tasks::guard::main(&mark.to_string_lossy());
+        return crate::tasks::guard::main(&mark.to_string_lossy());
     }
     report::finish(perform(&arguments))
 }
@@ -147,9 +151,10 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::Graph(arguments) => block_on(graph::run(&config, arguments)),
         Command::Check(arguments) => check::run(&config, &arguments),
         Command::Explain(arguments) => explain::run(&arguments),
-        Command::Lsp(arguments) => lsp::run(&arguments),
-        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Lsp(arguments) => lsp::run(&config, &arguments),
+        Command::Schema(arguments) => schema::run(&config, &arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments, given),
+        Command::Tasks(arguments) => tasks::run(&config, &arguments),
         Command::Cancel(arguments) => block_on(request::cancel(&config, arguments)),
         Command::Suspend(arguments) => block_on(request::suspend(&config, arguments)),
         Command::Resume(arguments) => block_on(request::resume(&config, arguments)),

@@ -2,8 +2,9 @@
 
 use clap::Args;
 
+use super::config::Config;
 use super::report::{self, Exit, Result};
-use super::source::kinds;
+use super::{kinds, source};
 use crate::model::ConductorId;
 use crate::schema;
 
@@ -13,18 +14,19 @@ use crate::schema;
 Example:
   jobrunner schema > flow.schema.json
 
-How editors are told about it: docs/editors.md.")]
+The kinds of `tasks/` in this folder are in it too. How editors are told about it: docs/editors.md.")]
 pub struct Arguments {}
 
 /// Prints the schema.
 ///
 /// # Errors
 /// The output cannot be written.
-pub fn run(Arguments {}: &Arguments) -> Result {
-    let kinds = kinds(&ConductorId(String::new()));
-    let schemas: Vec<_> = kinds.schemas().collect();
-    let text =
-        serde_json::to_string_pretty(&schema::flow(&schemas)).map_err(std::io::Error::from)?;
+pub fn run(config: &Config, Arguments {}: &Arguments) -> Result {
+    let all = source::kinds(&ConductorId(String::new()));
+    let schemas: Vec<_> = all.schemas().collect();
+    let written = kinds::all(config, kinds::HERE, &schemas);
+    let schema = schema::flow(&schemas, &written);
+    let text = serde_json::to_string_pretty(&schema).map_err(std::io::Error::from)?;
     report::print(&(text + "\n"))?;
     Ok(Exit::Success)
 }

@@ -7,7 +7,7 @@ use super::diagnostics::has_errors;
 use super::flows::Flows;
 use super::report::{Error, Exit, Result};
 use crate::compile::{self, Input, Plan};
-use crate::model::{Bundle, ConductorId};
+use crate::model::{Bundle, ConductorId, KindSchema};
 use crate::ports::{JobRow, Kinds, SystemClock};
 use crate::syntax::{self, FlowDeclaration, Problem};
 use crate::tasks;
@@ -44,15 +44,16 @@ impl Source {
     /// # Errors
     /// There is no such flow, or all that is wrong with it.
     pub fn open(flows: &Flows, name: &str) -> Result<Self> {
-        Self::compile(flows.open(name)?)
+        Self::compile(flows, flows.open(name)?)
     }
 
     /// Compiles a flow.
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn compile(bundle: Bundle) -> Result<Self> {
-        match check(&bundle) {
+    pub fn compile(flows: &Flows, bundle: Bundle) -> Result<Self> {
+        let (bundle, checked) = check_with(flows, bundle);
+        match checked {
             (Some((declaration, plan)), warnings) => Ok(Self {
                 bundle,
                 declaration,
@@ -64,15 +65,39 @@ impl Source {
     }
 }
 
-/// All that is wrong with a flow, and what it comes to if it can be run.
+/// What a flow comes to if it can be run, and all that is wrong with it.
+pub type Checked = (Option<(FlowDeclaration, Plan)>, Vec<Problem>);
+
+/// Checks a flow of which the bundle has the first file; the bundle that comes back has all that it uses.
 #[must_use]
-pub fn check(bundle: &Bundle) -> (Option<(FlowDeclaration, Plan)>, Vec<Problem>) {
+pub fn check_with(flows: &Flows, bundle: Bundle) -> (Bundle, Checked) {
     let kinds = kinds(&ConductorId(String::new()));
     let schemas: Vec<_> = kinds.schemas().collect();
     let names: Vec<&str> = schemas.iter().map(|schema| schema.name).collect();
-    let (declaration, mut problems) = syntax::parse(bundle, &names);
+    let path = bundle.files.first().map_or("", |file| file.path.as_str());
+    let mut shelf = flows.shelf(path);
+    let gathered = syntax::gather(bundle, &names, &mut shelf);
+    let checked = compiled(gathered.flow, gathered.problems, &schemas);
+    (gathered.bundle, checked)
+}
+
+/// Checks a flow whose bundle is complete.
+#[must_use]
+pub fn check(bundle: &Bundle) -> Checked {
+    let kinds = kinds(&ConductorId(String::new()));
+    let schemas: Vec<_> = kinds.schemas().collect();
+    let names: Vec<&str> = schemas.iter().map(|schema| schema.name).collect();
+    let (declaration, problems) = syntax::parse(bundle, &names);
+    compiled(declaration, problems, &schemas)
+}
+
+fn compiled(
+    declaration: Option<FlowDeclaration>,
+    mut problems: Vec<Problem>,
+    schemas: &[&KindSchema],
+) -> Checked {
     let plan = declaration.and_then(|declaration| {
-        let (plan, more) = compile::compile(&declaration, &schemas);
+        let (plan, more) = compile::compile(&declaration, schemas);
         problems.extend(more);
         plan.map(|plan| (declaration, plan))
     });

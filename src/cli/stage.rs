@@ -22,6 +22,7 @@ struct Glance {
     flow: Option<String>,
     config: Option<String>,
     flows: Option<String>,
+    outside: bool,
     help: bool,
     /// An option that is not known, before the flow.
     early: Option<String>,
@@ -51,24 +52,26 @@ pub fn command(arguments: &[OsString]) -> Result<(Command, Option<Source>)> {
             .flows
             .clone()
             .or_else(|| environment("JOBRUNNER_FLOWS")),
+        outside: glance.outside,
         ..Global::default()
     };
+    let flows = || -> Result<Flows> { Ok(Config::read(&global)?.all_flows()) };
     match &glance.flow {
         Some(flow) => {
-            let flows = Flows::new(Config::read(&global)?.flows);
+            let flows = flows()?;
             let source = Source::open(&flows, flow)?;
             let declared = &source.declaration;
-            let global: Vec<String> = command
+            let known: Vec<String> = command
                 .get_arguments()
                 .filter_map(|arg| arg.get_long().map(str::to_owned))
                 .collect();
             let command = command.mut_subcommand(name, |command| {
-                inputs::of_flow(command, &global, flow, declared)
+                inputs::of_flow(command, &known, flow, declared)
             });
             Ok((command, Some(source)))
         }
         None if glance.help => {
-            let flows = Flows::new(Config::read(&global)?.flows);
+            let flows = flows()?;
             let text = known(&flows);
             Ok((
                 command.mut_subcommand(name, |command| command.after_help(text)),
@@ -94,7 +97,10 @@ fn known(flows: &Flows) -> String {
         .unwrap_or(0);
     let mut text = String::from("Flows that can be named:\n");
     for known in &known {
-        let about = match flows.open_known(known).and_then(Source::compile) {
+        let about = match flows
+            .open_known(known)
+            .and_then(|bundle| Source::compile(flows, bundle))
+        {
             Ok(source) => source.declaration.about.unwrap_or_default(),
             Err(_) => format!("(does not compile: jobrunner check {})", known.name),
         };
@@ -137,6 +143,7 @@ fn glance(command: &Command, arguments: &[OsString]) -> Glance {
             match name {
                 "config" => found.config = value,
                 "flows" => found.flows = value,
+                "outside" => found.outside = true,
                 _ => {}
             }
         } else if argument.starts_with('-') && argument.len() > 1 {

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::catalog::{Call, Catalog, Reading, node_text, read_call, read_shape};
 use super::graph::scope_of;
-use super::layout::{Layout, Member, Part, Seat};
+use super::layout::{Layout, MadeOf, Member, Part, Seat};
 use super::names::{From, Names};
 use super::uses::{Found, Spot, Use};
 use super::{
@@ -19,6 +19,16 @@ use crate::syntax::{
     FlowDeclaration, KindDeclaration, Node, NodeValue, Problem, ProvidesDeclaration,
     RetryDeclaration, RevertDeclaration, TriesDeclaration,
 };
+
+mod written;
+
+/// A task of a kind that is written in the language, with its frame.
+#[derive(Clone, Copy)]
+struct Opened<'m, 'a> {
+    index: usize,
+    member: &'m Member<'a>,
+    frame: usize,
+}
 
 /// What is made of a member.
 #[derive(Debug, Default)]
@@ -38,7 +48,7 @@ pub(crate) fn bind<'a>(
 ) -> (Vec<Atom>, Vec<Scope>) {
     let binder = Binder { catalog };
     let retry = flow.retry.as_ref();
-    let flow_retry = retry.and_then(|retry| binder.retry(retry, From::Flow, false, names));
+    let flow_retry = retry.and_then(|retry| binder.retry(retry, From::Frame(0), false, names));
     let mut bound = Vec::with_capacity(layout.members.len());
     for body in &layout.bodies {
         if body.order == crate::syntax::Order::List {
@@ -128,8 +138,22 @@ fn scopes(flow: &FlowDeclaration, layout: &Layout<'_>, bound: &mut [Bound]) -> V
                 return scope;
             }
             scope.allow_failure = task.allow_failure;
+            let flow = place.made_of.and_then(|(made_of, _)| made_of.flow());
+            if let Some(flow) = flow {
+                scope.form = match place.made_of {
+                    Some((MadeOf::Tasks(kind, _), _)) => Form::Kind(kind.name.value.clone()),
+                    Some((MadeOf::Flow(_) | MadeOf::Task(_), _)) | None => {
+                        Form::Flow(flow.name.value.clone())
+                    }
+                };
+                scope.about = scope.about.or_else(|| flow.about.clone());
+                let limit = flow.max_parallel.as_ref().map(|said| said.value);
+                scope.max_parallel = scope.max_parallel.or(limit);
+            }
             if scope.group {
-                scope.timeout = task.timeout.as_ref().map(|said| said.value);
+                let timeout = flow.and_then(|flow| flow.timeout.as_ref());
+                let timeout = task.timeout.as_ref().or(timeout);
+                scope.timeout = timeout.map(|said| said.value);
                 scope.when = bound[member].when.take();
                 scope.skips = depth(task.skips.as_ref());
                 scope.needs = std::mem::take(&mut bound[member].when_needs);
@@ -163,10 +187,12 @@ fn once() -> Box<Retry> {
 fn nothing() -> Box<Task> {
     Box::new(Task {
         about: None,
+        written: None,
         execute: Action {
             kind: String::new(),
             params: Template::Literal(crate::model::Value::Null),
             check: None,
+            result: None,
             needs: Vec::new(),
         },
         revert: None,
@@ -201,12 +227,17 @@ impl<'a> Binder<'_, 'a> {
     fn member(&self, index: usize, member: &Member<'a>, names: &mut Names<'a>) -> Bound {
         let task = member.declaration;
         let mut bound = Bound::default();
+        self.open(index, member, names);
         if let Some(retry) = &task.retry {
             bound.retry = self.retry(retry, From::Before(index), false, names);
+        } else if let Some((made_of, frame)) = member.made_of
+            && let Some(retry) = made_of.flow().and_then(|flow| flow.retry.as_ref())
+        {
+            bound.retry = self.retry(retry, From::Frame(frame), false, names);
         }
-        let from = match &task.kind {
-            KindDeclaration::Call { .. } => From::Inside(index),
-            KindDeclaration::Group(_) => From::Before(index),
+        let from = match member.inner {
+            None => From::Inside(index),
+            Some(_) => From::Before(index),
         };
         if let Some(when) = &task.when {
             let mut found = Found::default();
@@ -226,7 +257,27 @@ impl<'a> Binder<'_, 'a> {
         let KindDeclaration::Call { kind, params } = &task.kind else {
             return bound;
         };
-        let mut found = Found::default();
+        match member.made_of {
+            None => {}
+            Some((MadeOf::Task(written), frame)) => {
+                let opened = Opened {
+                    index,
+                    member,
+                    frame,
+                };
+                bound.task = self.written(written, opened, names).map(|mut made| {
+                    made.when = bound.when.take();
+                    made.when_needs = std::mem::take(&mut bound.when_needs);
+                    Box::new(made)
+                });
+                return bound;
+            }
+            Some((MadeOf::Flow(_) | MadeOf::Tasks(..), _)) => {
+                self.is_group(task, names);
+                return bound;
+            }
+        }
+        let mut found = self.found(member, names);
         let schema = self.catalog.kind(kind, &mut found);
         let call = schema.and_then(|schema| {
             self.own_surroundings(schema, task.dir.as_ref(), &task.env, &mut found);
@@ -254,10 +305,12 @@ impl<'a> Binder<'_, 'a> {
         {
             bound.task = Some(Box::new(Task {
                 about: task.about.clone(),
+                written: None,
                 execute: Action {
                     kind: kind.value.clone(),
                     params,
                     check,
+                    result: None,
                     needs,
                 },
                 revert,
@@ -318,9 +371,18 @@ impl<'a> Binder<'_, 'a> {
     ) -> Option<Reversal> {
         let mut found = Found {
             revert: true,
-            ..Found::default()
+            ..self.found(member, names)
         };
         let (schema, key) = match &revert.kind {
+            Some(kind) if names.layout.is_written(kind) => {
+                let what = format!(
+                    "`{}` is written in the language itself, and what undoes a task is one step",
+                    kind.value
+                );
+                let help = "use a kind that is built in, such as `shell` or `exec`";
+                found.wrong(Problem::error("wrong-level", kind.span, what).help(help));
+                (None, kind.span)
+            }
             Some(kind) => (self.catalog.kind(kind, &mut found), kind.span),
             None => (Some(own), key),
         };
@@ -342,6 +404,7 @@ impl<'a> Binder<'_, 'a> {
                 kind: schema?.name.to_owned(),
                 params: call.as_ref()?.params.clone(),
                 check: call.and_then(|call| call.check),
+                result: None,
                 needs,
             },
             retry: retry.map(|retry| *retry),
@@ -486,5 +549,7 @@ fn provides(
 
 fn finish<'a>(found: Found, from: From, names: &mut Names<'a>) -> Vec<super::Binding> {
     names.problems.extend(found.problems);
-    names.resolve(found.uses, from)
+    let mut needs = names.resolve(found.uses, from);
+    needs.extend(found.held);
+    needs
 }

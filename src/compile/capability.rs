@@ -50,7 +50,11 @@ pub const CAPABILITIES: [&str; BUILT_IN.len()] = {
 };
 
 /// Reads what a flow asks of its conductor.
-pub(crate) fn read(declared: &[CapabilityDeclaration], names: &mut Names<'_>) -> Vec<Requirement> {
+pub(crate) fn read(
+    declared: &[CapabilityDeclaration],
+    frame: usize,
+    names: &mut Names<'_>,
+) -> Vec<Requirement> {
     let read = declared.iter().map(|one| {
         let mut found = Found::default();
         let (name, span) = (one.name.value.as_str(), one.name.span);
@@ -88,10 +92,11 @@ pub(crate) fn read(declared: &[CapabilityDeclaration], names: &mut Names<'_>) ->
             (Some(_), Some(_)) => {}
         }
         names.problems.extend(found.problems);
-        names.resolve(found.uses, From::Flow);
+        let needs = names.resolve(found.uses, From::Frame(frame));
         Requirement {
             name: name.to_owned(),
             argument,
+            needs,
         }
     });
     read.collect()

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 pub(crate) use shape::{Reading, node_text, read as read_shape};
 
 use super::template::{Dialect, Source};
-use super::uses::{Found, Spot};
+use super::uses::{Found, Outer, Spot};
 use super::{Expression, Template};
 use crate::model::{KindSchema, Param, Shape, Span, Spanned, Value};
 use crate::syntax::{Key, Node, NodeValue, Problem, did_you_mean};
@@ -25,21 +25,56 @@ pub(crate) struct Catalog<'a> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Surroundings<'a> {
     /// The innermost folder that is said.
-    pub dir: Option<&'a Node>,
+    pub dir: Option<Said<'a>>,
     /// The variables, inner ones in the place of outer ones.
-    pub env: IndexMap<&'a str, &'a Node>,
+    pub env: IndexMap<&'a str, Said<'a>>,
+}
+
+/// A text of the surroundings.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said<'a> {
+    /// The text.
+    pub node: &'a Node,
+    /// The sub-flow or the task of a kind around which it stands, if its names are those outside of that.
+    pub outside: Option<usize>,
+}
+
+impl Said<'_> {
+    /// What tells it from others.
+    pub fn outer(&self) -> Option<Outer> {
+        Some((std::ptr::from_ref(self.node) as usize, self.outside?))
+    }
 }
 
 impl<'a> Surroundings<'a> {
     /// These, with what stands further in.
     #[must_use]
     pub fn with(&self, dir: Option<&'a Node>, env: &'a [(Spanned<String>, Node)]) -> Self {
+        let said = |node| Said {
+            node,
+            outside: None,
+        };
         let mut inner = self.clone();
-        inner.dir = dir.or(self.dir);
+        inner.dir = dir.map(said).or(self.dir);
         for (name, node) in env {
-            inner.env.insert(&name.value, node);
+            inner.env.insert(&name.value, said(node));
         }
         inner
+    }
+
+    /// These, seen from inside of a sub-flow or a task of a kind.
+    #[must_use]
+    pub fn inside(&self, border: usize) -> Self {
+        let mut inner = self.clone();
+        for said in inner.dir.iter_mut().chain(inner.env.values_mut()) {
+            said.outside = said.outside.or(Some(border));
+        }
+        inner
+    }
+
+    /// All texts.
+    pub fn all(&self) -> impl Iterator<Item = Said<'a>> {
+        self.dir.iter().chain(self.env.values()).copied()
     }
 }
 
@@ -255,22 +290,37 @@ fn process(
     params: &mut IndexMap<String, Template>,
     found: &mut Found,
 ) {
-    let text = |node: &Node, name: &str, found: &mut Found| match node_text(node) {
-        Some(text) => Some(Source::new(text, node.span).text(Spot::Value, found)),
-        None => {
-            let what = format!("`{name}` wants text");
-            found.wrong(Problem::error("wrong-shape", node.span, what).help("write text"));
-            None
-        }
-    };
-    if let Some(dir) = surroundings.dir.and_then(|node| text(node, "dir", found)) {
+    if let Some(dir) = surroundings.dir.and_then(|dir| said(dir, "dir", found)) {
         params.insert("dir".to_owned(), dir);
     }
     let env = surroundings.env.iter();
     let env: IndexMap<_, _> = env
-        .filter_map(|(name, node)| Some(((*name).to_owned(), text(node, name, found)?)))
+        .filter_map(|(name, text)| Some(((*name).to_owned(), said(*text, name, found)?)))
         .collect();
     if !env.is_empty() {
         params.insert("env".to_owned(), Template::Map(env));
+    }
+}
+
+fn said(said: Said<'_>, name: &str, found: &mut Found) -> Option<Template> {
+    if let Some(outer) = said.outer() {
+        let mut known = found.outer.iter();
+        let (_, binding) = known.find(|(known, _)| *known == outer)?;
+        let binding = binding.clone();
+        let template = Template::Value(Expression {
+            text: binding.name.clone(),
+        });
+        if !found.held.contains(&binding) {
+            found.held.push(binding);
+        }
+        return Some(template);
+    }
+    match node_text(said.node) {
+        Some(text) => Some(Source::new(text, said.node.span).text(Spot::Value, found)),
+        None => {
+            let what = format!("`{name}` wants text");
+            found.wrong(Problem::error("wrong-shape", said.node.span, what).help("write text"));
+            None
+        }
     }
 }

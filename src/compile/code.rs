@@ -56,11 +56,13 @@ pub const CODES: &[(&str, &str)] = &[
         "missing-parameter",
         "A kind misses a parameter that it needs.",
     ),
+    ("missing-value", "A key has nothing behind it."),
     (
         "needs-itself",
         "A task needs itself, the group that it stands in, or what only it provides.",
     ),
     ("no-arguments", "A list of arguments is empty."),
+    ("no-kind", "A task does not say what it does."),
     (
         "no-process",
         "`env` or `dir` stands on a task that runs no process.",
@@ -81,6 +83,10 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "revert-needs-later",
         "A revert uses what is made after its task: when it runs, that is undone already.",
+    ),
+    (
+        "secret-default",
+        "A secret has a default, which would be written to the store.",
     ),
     (
         "secret-in-argument",
@@ -131,6 +137,10 @@ pub const CODES: &[(&str, &str)] = &[
         "template-place-unclear",
         "What a shell does with a template at this place cannot be told.",
     ),
+    (
+        "too-many-tasks",
+        "Sub-flows, task kinds and matrices make more tasks than there may be.",
+    ),
     ("two-providers", "Two tasks provide the same name."),
     ("two-times", "A wait says two times."),
     (
@@ -159,6 +169,7 @@ pub const CODES: &[(&str, &str)] = &[
         "unused-name",
         "Nothing uses a name of the store, or one that a task provides.",
     ),
+    ("wrong-level", "A key that means something, but elsewhere."),
     (
         "wrong-shape",
         "A list where a mapping is wanted, a mapping where text is wanted, and so on.",

@@ -38,6 +38,8 @@ pub(crate) fn of(plan: &Plan) -> Digest {
         &plan.inputs,
         &plan.secrets,
         &plan.lists,
+        &plan.computed,
+        &plan.inner_secrets,
         &plan.provides,
         &plan.timeout,
         &plan.capabilities,

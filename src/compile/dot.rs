@@ -142,7 +142,7 @@ impl Drawing<'_> {
         let plan = self.plan;
         let atom = plan.atom(id);
         let Some(task) = plan.task(id) else { return };
-        let mut notes = vec![escape(&task.execute.kind)];
+        let mut notes = vec![escape(task.kind())];
         notes.extend(
             task.when
                 .as_ref()

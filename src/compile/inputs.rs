@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::capability;
 use super::digest;
-use super::{AtomKind, Binding, Input, Origin, Plan, RetryTries, Template};
+use super::{AtomKind, Binding, Input, Plan, RetryTries, Template};
 use crate::model::{Declared, Value, parse_duration};
 use crate::syntax::{Severity, did_you_mean};
 
@@ -171,7 +171,8 @@ impl Plan {
             let Some(argument) = &requirement.argument else {
                 return Some(Value::String(name));
             };
-            match argument.render(&self.inputs) {
+            let known = self.known(&requirement.needs);
+            match known.and_then(|known| argument.render(&known)) {
                 Ok(value) => {
                     if let Err(hint) = capability::check(&name, &value) {
                         let what = format!("the capability `{name}` wants {hint}, not `{value}`");
@@ -186,7 +187,14 @@ impl Plan {
                 }
             }
         });
-        rendered.collect()
+        // Sub-flows may ask for the same.
+        let mut all: Vec<Value> = Vec::new();
+        for capability in rendered {
+            if !all.contains(&capability) {
+                all.push(capability);
+            }
+        }
+        all
     }
 
     /// What can be told of retries and waits now that the inputs are known.
@@ -250,13 +258,19 @@ impl Plan {
         let mut names = expressions.iter().flat_map(|e| e.references());
         let input = |name: &str| {
             let known = needs.iter().find(|binding| binding.name == name);
-            known.is_none_or(|binding| matches!(binding.origin, Origin::Input | Origin::Literal(_)))
+            known.is_none_or(|binding| self.is_known(&binding.origin))
         };
         if !names.all(|reference| input(&reference.name)) {
             return None;
         }
-        template
-            .render(&self.known(needs))
+        // What is not needed here may be of the kind that cannot be made yet.
+        let names: Vec<_> = expressions.iter().flat_map(|e| e.references()).collect();
+        let needed = needs
+            .iter()
+            .filter(|one| names.iter().any(|name| name.name == one.name));
+        let needed: Vec<_> = needed.cloned().collect();
+        self.known(&needed)
+            .and_then(|known| template.render(&known))
             .map_err(|error| {
                 problems.push(InputProblem::new(place, format!("`{place}`: {error}")));
             })

@@ -9,12 +9,16 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::catalog::Surroundings;
-use super::matrix::{self, Known};
-use crate::model::{AtomId, Declared, IfInterrupted, Priority, ScopeId, Spanned, Value};
+use super::frame::{Frame, Frames};
+use super::{given, matrix};
+use crate::model::{AtomId, IfInterrupted, Priority, ScopeId, Spanned, Value};
 use crate::syntax::{
-    Body as BodyDeclaration, FlowDeclaration, KindDeclaration, Order, Problem, RetryDeclaration,
-    TaskDeclaration,
+    Body as BodyDeclaration, FlowDeclaration, KindDeclaration, Library, Order, Problem,
+    RetryDeclaration, TaskDeclaration, TaskKindDeclaration, TaskKindForm,
 };
+
+/// How many tasks and groups there may be, if sub-flows, task kinds or matrices multiply them.
+const MOST: usize = 500_000;
 
 /// What a member is to its declaration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +29,27 @@ pub(crate) enum Part {
     Copies,
     /// One of those copies.
     Copy,
+}
+
+/// What a member is made of that is declared elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum MadeOf<'a> {
+    /// A sub-flow.
+    Flow(&'a FlowDeclaration),
+    /// A task kind of one task.
+    Task(&'a TaskKindDeclaration),
+    /// A task kind of several tasks, and these.
+    Tasks(&'a TaskKindDeclaration, &'a FlowDeclaration),
+}
+
+impl<'a> MadeOf<'a> {
+    /// The sub-flow that it is.
+    pub fn flow(self) -> Option<&'a FlowDeclaration> {
+        match self {
+            Self::Flow(flow) | Self::Tasks(_, flow) => Some(flow),
+            Self::Task(_) => None,
+        }
+    }
 }
 
 /// A task or a group, in its body.
@@ -48,8 +73,10 @@ pub(crate) struct Member<'a> {
     pub scope: Option<ScopeId>,
     /// The controller of that scope.
     pub controller: Option<AtomId>,
-    /// A group's body, or that of the copies of a matrix.
+    /// A group's body, or that of the copies of a matrix, or of a sub-flow.
     pub inner: Option<usize>,
+    /// What it is made of, if that stands elsewhere, and its frame.
+    pub made_of: Option<(MadeOf<'a>, usize)>,
     /// The folder and the environment of what runs in it.
     pub surroundings: Rc<Surroundings<'a>>,
     /// What it does not say itself, from the groups around it.
@@ -72,6 +99,8 @@ pub(crate) struct Defaults {
 pub(crate) struct Body<'a> {
     /// The group; `None` for the flow.
     pub owner: Option<usize>,
+    /// Where its names end.
+    pub frame: usize,
     /// The scope.
     pub scope: ScopeId,
     /// The scope's start gate (groups).
@@ -80,6 +109,8 @@ pub(crate) struct Body<'a> {
     pub controller: Option<AtomId>,
     /// The scope's retry.
     pub retry: Option<&'a RetryDeclaration>,
+    /// What the value or the number of its attempt is called, if that can be seen inside.
+    pub variable: Option<&'a Spanned<String>>,
     /// The scope's end gate (groups).
     pub end: Option<AtomId>,
     /// In what order.
@@ -131,21 +162,14 @@ pub(crate) struct Layout<'a> {
     pub depends: bool,
     /// What is wrong with the matrices.
     pub problems: Vec<Problem>,
-    /// The values of the store, as far as they are known.
-    store: Store<'a>,
+    /// Where names end.
+    pub frames: Frames<'a>,
+    library: &'a Library,
     /// The values of the copies around what is laid out now, inner ones last.
     around: Vec<(&'a str, Value)>,
     /// How many copies of the task that is laid out now there are.
     copies: usize,
-}
-
-/// What is known of the store.
-#[derive(Debug)]
-enum Store<'a> {
-    /// The flow is not posted: its defaults.
-    Declared(&'a [(Spanned<String>, Declared)]),
-    /// The flow is posted: its inputs.
-    Posted(&'a IndexMap<String, Value>),
+    full: bool,
 }
 
 impl<'a> Layout<'a> {
@@ -158,12 +182,11 @@ impl<'a> Layout<'a> {
             seats: Vec::new(),
             depends: false,
             problems: Vec::new(),
-            store: match inputs {
-                Some(inputs) => Store::Posted(inputs),
-                None => Store::Declared(&flow.store),
-            },
+            frames: Frames::new(&flow.name.value, &flow.store, inputs),
+            library: &flow.library,
             around: Vec::new(),
             copies: 1,
+            full: false,
         };
         let scope = layout.scope(None, None);
         let controller = flow
@@ -172,10 +195,12 @@ impl<'a> Layout<'a> {
             .then(|| layout.seat(Seat::Controller(scope)));
         let body = Body {
             owner: None,
+            frame: 0,
             scope,
             start: None,
             controller,
             retry: flow.retry.as_ref(),
+            variable: variable(flow.retry.as_ref()),
             end: None,
             order: flow.body.order,
             members: Vec::new(),
@@ -242,14 +267,7 @@ impl<'a> Layout<'a> {
                 (None, []) => Rc::clone(surroundings),
                 (dir, env) => Rc::new(surroundings.with(dir.as_ref(), env)),
             };
-            let defaults = Defaults {
-                priority: task.priority.unwrap_or(defaults.priority),
-                if_interrupted: task
-                    .if_interrupted
-                    .as_ref()
-                    .map_or(defaults.if_interrupted, |said| said.value),
-                stop_on_unwind: task.stop_on_unwind || defaults.stop_on_unwind,
-            };
+            let defaults = defaults.with(task);
             let id = self.member(task, path, index, surroundings, defaults);
             self.bodies[index].by_name.insert(&task.name.value, id);
             if task.matrix.is_some() {
@@ -283,6 +301,7 @@ impl<'a> Layout<'a> {
             scope: None,
             controller: None,
             inner: None,
+            made_of: None,
             surroundings,
             defaults,
         });
@@ -291,10 +310,104 @@ impl<'a> Layout<'a> {
 
     /// A task, a group, or one copy of either.
     fn one(&mut self, id: usize, scope: ScopeId) {
-        match &self.members[id].declaration.kind {
-            KindDeclaration::Call { .. } => self.task(id, scope),
-            KindDeclaration::Group(inner) => self.group(id, scope, inner),
+        let declaration = self.members[id].declaration;
+        if self.is_full(declaration) {
+            self.task(id, scope);
+            return;
         }
+        match &declaration.kind {
+            KindDeclaration::Group(inner) => self.group(id, scope, inner),
+            KindDeclaration::Flow { with, .. } => {
+                let Some(made_of @ MadeOf::Flow(flow)) = self.made_of(declaration) else {
+                    self.task(id, scope);
+                    return;
+                };
+                let written = with.iter().map(|(name, node)| (name.value.as_str(), node));
+                let given = given::by_name(&flow.store, written);
+                self.sub_flow(id, scope, flow, made_of, given);
+            }
+            KindDeclaration::Call { params, .. } => {
+                let (kind, flow) = match self.made_of(declaration) {
+                    Some(MadeOf::Task(kind)) => (kind, None),
+                    Some(MadeOf::Tasks(kind, flow)) => (kind, Some(flow)),
+                    Some(MadeOf::Flow(_)) | None => {
+                        self.task(id, scope);
+                        return;
+                    }
+                };
+                let shorthand = kind.shorthand.as_ref().map(|name| name.value.as_str());
+                let given = given::by_name(&kind.params, given::written(params, shorthand));
+                if let Some(flow) = flow {
+                    self.sub_flow(id, scope, flow, MadeOf::Tasks(kind, flow), given);
+                    return;
+                }
+                let frame = self.frame(id, &kind.name.value, "params", &kind.params, given);
+                let member = &mut self.members[id];
+                member.made_of = Some((MadeOf::Task(kind), frame));
+                if let TaskKindForm::Task { task, .. } = &kind.form
+                    && declaration.if_interrupted.is_none()
+                {
+                    member.defaults = member.defaults.with(task);
+                }
+                self.task(id, scope);
+            }
+        }
+    }
+
+    /// What a task is made of, if that is declared elsewhere.
+    pub fn made_of(&self, declaration: &TaskDeclaration) -> Option<MadeOf<'a>> {
+        match &declaration.kind {
+            KindDeclaration::Group(_) => None,
+            KindDeclaration::Flow { reference, .. } => {
+                self.library.flow(reference).map(MadeOf::Flow)
+            }
+            KindDeclaration::Call { kind, .. } => {
+                let kind = self.library.kind(kind)?;
+                Some(match &kind.form {
+                    TaskKindForm::Task { .. } => MadeOf::Task(kind),
+                    TaskKindForm::Tasks(flow) => MadeOf::Tasks(kind, flow),
+                })
+            }
+        }
+    }
+
+    /// Whether a kind is written in the language.
+    pub fn is_written(&self, kind: &Spanned<String>) -> bool {
+        self.library.kind(kind).is_some()
+    }
+
+    fn frame(
+        &mut self,
+        id: usize,
+        name: &'a str,
+        what: &'static str,
+        store: &'a given::Store,
+        given: given::Given<'a>,
+    ) -> usize {
+        let outer = self.bodies[self.members[id].body].frame;
+        self.frames.add(Frame {
+            name,
+            what,
+            store,
+            given,
+            outer: Some((outer, self.around.clone())),
+        })
+    }
+
+    /// Whether there are so many tasks that nothing more is opened up.
+    fn is_full(&mut self, declaration: &TaskDeclaration) -> bool {
+        let multiplied = self.copies > 1 || self.frames.all().len() > 1;
+        if self.members.len() < MOST || !multiplied {
+            return false;
+        }
+        if !std::mem::replace(&mut self.full, true) {
+            let what =
+                format!("there are more than {MOST} tasks, with those of sub-flows and matrices");
+            let help = "one of the sub-flows or matrices around it multiplies more than was meant";
+            let problem = Problem::error("too-many-tasks", declaration.name.span, what);
+            self.problems.push(problem.help(help));
+        }
+        true
     }
 
     fn task(&mut self, id: usize, scope: ScopeId) {
@@ -319,10 +432,12 @@ impl<'a> Layout<'a> {
         let controller = controlled.then(|| self.seat(Seat::Controller(own)));
         let body = Body {
             owner: Some(id),
+            frame: self.bodies[self.members[id].body].frame,
             scope: own,
             start: Some(start),
             controller,
             retry: task.retry.as_ref(),
+            variable: variable(task.retry.as_ref()),
             end: None,
             order: inner.order,
             members: Vec::new(),
@@ -337,6 +452,51 @@ impl<'a> Layout<'a> {
         self.finish(id, own, body);
     }
 
+    /// A sub-flow: a group in a frame of its own. What is said where it is used goes before what it says itself.
+    fn sub_flow(
+        &mut self,
+        id: usize,
+        scope: ScopeId,
+        flow: &'a FlowDeclaration,
+        made_of: MadeOf<'a>,
+        given: given::Given<'a>,
+    ) {
+        let task = self.members[id].declaration;
+        let what = match made_of {
+            MadeOf::Flow(_) => "store",
+            MadeOf::Task(_) | MadeOf::Tasks(..) => "params",
+        };
+        let frame = self.frame(id, &flow.name.value, what, &flow.store, given);
+        let own = self.scope(Some(scope), Some(id));
+        let start = self.seat(Seat::Start(own));
+        let retry = task.retry.as_ref().or(flow.retry.as_ref());
+        let timeout = task.timeout.is_some() || flow.timeout.is_some();
+        let controlled = retry.is_some() || timeout || task.allow_failure;
+        let controller = controlled.then(|| self.seat(Seat::Controller(own)));
+        let body = Body {
+            owner: Some(id),
+            frame,
+            scope: own,
+            start: Some(start),
+            controller,
+            retry,
+            variable: variable(flow.retry.as_ref().filter(|_| task.retry.is_none())),
+            end: None,
+            order: flow.body.order,
+            members: Vec::new(),
+            by_name: HashMap::new(),
+        };
+        let member = &mut self.members[id];
+        (member.controller, member.made_of) = (controller, Some((made_of, frame)));
+        let (path, defaults) = (member.path.clone(), member.defaults);
+        let surroundings = member.surroundings.inside(id);
+        let surroundings = Rc::new(surroundings.with(flow.dir.as_ref(), &flow.env));
+        let around = std::mem::take(&mut self.around);
+        let body = self.body(body, &flow.body, &path, &surroundings, defaults);
+        self.around = around;
+        self.finish(id, own, body);
+    }
+
     /// The copies that a matrix makes, side by side in a group of their own.
     fn copies(&mut self, id: usize, scope: ScopeId) {
         let declaration = self.members[id].declaration;
@@ -344,8 +504,13 @@ impl<'a> Layout<'a> {
             return;
         };
         let path = self.members[id].path.clone();
-        let posted = matches!(self.store, Store::Posted(_));
-        let made = matrix::copies(&path, matrix, self.copies, posted, &|name| self.known(name));
+        let (posted, frame) = (
+            self.frames.posted(),
+            self.bodies[self.members[id].body].frame,
+        );
+        let made = matrix::copies(&path, matrix, self.copies, posted, &|name| {
+            self.frames.known(frame, &self.around, name)
+        });
         self.depends |= made.depends;
         self.problems.extend(made.problem);
         let own = self.scope(Some(scope), Some(id));
@@ -353,10 +518,12 @@ impl<'a> Layout<'a> {
         let body = self.bodies.len();
         self.bodies.push(Body {
             owner: Some(id),
+            frame,
             scope: own,
             start: Some(start),
             controller: None,
             retry: None,
+            variable: None,
             end: None,
             order: Order::Graph,
             members: Vec::new(),
@@ -388,37 +555,43 @@ impl<'a> Layout<'a> {
         (member.scope, member.inner, member.exit) = (Some(own), Some(body), end);
     }
 
-    /// What is known of a name where a matrix stands.
-    fn known(&self, name: &str) -> Known {
-        if let Some((_, value)) = self.around.iter().rev().find(|(known, _)| *known == name) {
-            return Known::Value(value.clone());
-        }
-        match self.store {
-            Store::Posted(inputs) => match inputs.get(name) {
-                Some(value) => Known::Input(value.clone()),
-                None => Known::Never,
-            },
-            Store::Declared(store) => {
-                let declared = store.iter().find(|(known, _)| known.value == name);
-                match declared.map(|(_, declared)| declared) {
-                    Some(declared) if declared.secret => Known::Never,
-                    Some(declared) => match &declared.default {
-                        Some(value) => Known::Input(value.clone()),
-                        None => Known::WhenPosted,
-                    },
-                    None => Known::Never,
-                }
-            }
-        }
-    }
-
     /// Whether a declaration is laid out more than once.
     pub fn repeats(&self) -> bool {
-        self.members.iter().any(|member| member.part == Part::Copy)
+        self.frames.all().len() > 1 || self.members.iter().any(|member| member.part == Part::Copy)
     }
 
     /// The member around this one.
     pub fn around(&self, member: usize) -> Option<usize> {
         self.bodies[self.members[member].body].owner
     }
+
+    /// The frame in which a member stands.
+    pub fn frame_of(&self, member: usize) -> usize {
+        self.bodies[self.members[member].body].frame
+    }
+
+    /// The group around a body and the body that it stands in, if their names can be seen.
+    pub fn outside(&self, body: usize) -> Option<(usize, usize)> {
+        let group = self.bodies[body].owner?;
+        let outer = self.members[group].body;
+        (self.bodies[outer].frame == self.bodies[body].frame).then_some((group, outer))
+    }
+}
+
+impl Defaults {
+    /// These, with what a task or a group says itself.
+    fn with(self, task: &TaskDeclaration) -> Self {
+        Self {
+            priority: task.priority.unwrap_or(self.priority),
+            if_interrupted: task
+                .if_interrupted
+                .as_ref()
+                .map_or(self.if_interrupted, |said| said.value),
+            stop_on_unwind: task.stop_on_unwind || self.stop_on_unwind,
+        }
+    }
+}
+
+fn variable(retry: Option<&RetryDeclaration>) -> Option<&Spanned<String>> {
+    retry.and_then(|retry| retry.variable.as_ref())
 }

@@ -11,6 +11,8 @@ mod code;
 mod digest;
 mod dot;
 mod expression;
+mod frame;
+mod given;
 mod graph;
 mod inputs;
 mod layout;
@@ -20,6 +22,7 @@ mod plan;
 mod template;
 mod tree;
 mod uses;
+mod values;
 
 pub use capability::CAPABILITIES;
 pub use code::CODES;
@@ -27,11 +30,12 @@ pub use dot::dot;
 pub use expression::{Expression, ExpressionError, Reference};
 pub use inputs::InputProblem;
 pub use plan::{
-    Action, Atom, AtomKind, Binding, Form, Input, Origin, Plan, Requirement, Retry, RetryTries,
-    Reversal, Scope, Task,
+    Action, Atom, AtomKind, Binding, Computed, Form, Input, Origin, Plan, Requirement, Reshaped,
+    Retry, RetryTries, Reversal, Scope, Task,
 };
 pub use template::{Piece, Place, Template, TemplateError};
 pub use tree::{last_part, tree};
+pub use values::Leaf;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -72,7 +76,14 @@ fn compile_with(
     let catalog = catalog::Catalog::new(kinds);
     let mut names = names::Names::new(flow, &layout);
     let (atoms, scopes) = bind::bind(flow, &layout, &catalog, &mut names);
-    let requirements = capability::read(&flow.capabilities, &mut names);
+    let mut requirements = capability::read(&flow.capabilities, 0, &mut names);
+    for member in &layout.members {
+        if let Some((made_of, frame)) = member.made_of
+            && let Some(flow) = made_of.flow()
+        {
+            requirements.extend(capability::read(&flow.capabilities, frame, &mut names));
+        }
+    }
     let provides = names.handed_out();
     if flow.body.tasks.is_empty() {
         let problem = Problem::error("no-tasks", flow.name.span, "the flow has no tasks");
@@ -109,6 +120,8 @@ fn compile_with(
         inputs: IndexMap::new(),
         secrets: IndexMap::new(),
         lists: names.lists,
+        computed: names.computed,
+        inner_secrets: names.inner_secrets,
         provides,
         timeout: flow.timeout.as_ref().map(|said| said.value),
         requirements,

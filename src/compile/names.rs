@@ -3,6 +3,7 @@
 //! The names that were gathered enter; bindings leave, and the links between tasks that they make. Names are looked
 //! up from the inside out: the retry variable, what the tasks beside it provide, what stands around it, the store.
 
+mod open;
 mod provide;
 mod resolve;
 mod suggest;
@@ -13,12 +14,13 @@ use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
-pub(crate) use resolve::From;
+pub(crate) use resolve::{ALWAYS, From};
 pub(crate) use suggest::Suggestions;
 
-use super::Origin;
 use super::layout::Layout;
-use crate::model::{AtomId, Span};
+use super::uses::Outer;
+use super::{Binding, Computed, Origin};
+use crate::model::{AtomId, Declared, SecretSource, Span};
 use crate::syntax::{FlowDeclaration, Problem};
 
 /// Who provides a name within a body.
@@ -69,8 +71,18 @@ pub(crate) struct Link {
 pub(crate) struct Names<'a> {
     pub flow: &'a FlowDeclaration,
     pub layout: &'a Layout<'a>,
-    /// The store's names.
-    store: HashMap<&'a str, (usize, Span)>,
+    /// The places of names in large stores, by where these are in memory.
+    indexes: HashMap<usize, HashMap<&'a str, usize>>,
+    /// What the names of each frame stand for; of the flow's own, that is told by the store.
+    args: Vec<Vec<Option<Arg>>>,
+    /// The values that are made of others.
+    pub computed: Vec<Computed>,
+    /// Those of them that are made only when a task runs.
+    late: HashSet<u32>,
+    /// Where secrets are read from that nothing gives to sub-flows.
+    pub inner_secrets: IndexMap<String, (SecretSource, Declared)>,
+    /// What texts outside of sub-flows and task kinds are called inside.
+    outer: HashMap<Outer, Binding>,
     /// What each body's members provide.
     provided: Vec<IndexMap<&'a str, Provider>>,
     /// What the copies of a matrix provide, each for itself.
@@ -83,7 +95,8 @@ pub(crate) struct Names<'a> {
     pub variables: Vec<(AtomId, AtomId, &'a str)>,
     /// What is wrong.
     pub problems: Vec<Problem>,
-    used_store: HashSet<&'a str>,
+    /// By where the store is in memory, and the place in it.
+    used_store: HashSet<(usize, usize)>,
     used_provided: HashSet<(usize, &'a str)>,
     used_controllers: HashSet<AtomId>,
     suggestions: Suggestions,
@@ -94,4 +107,9 @@ pub(crate) struct Names<'a> {
 struct Meaning {
     origin: Origin,
     link: Option<(Provider, usize)>,
+    /// Where a sub-flow or a task kind is given it.
+    given: Option<Span>,
 }
+
+/// What a name of a sub-flow or a parameter of a task kind stands for.
+type Arg = Origin;

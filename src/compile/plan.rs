@@ -34,6 +34,10 @@ pub struct Plan {
     pub secrets: IndexMap<String, SecretSource>,
     /// The lists that the copies of matrices provide.
     pub lists: Vec<Vec<Origin>>,
+    /// The values that sub-flows and task kinds are given, and what is told by them. One needs only those before it.
+    pub computed: Vec<Computed>,
+    /// Where the secrets of sub-flows are read from that nothing gives them, by full name.
+    pub inner_secrets: IndexMap<String, (SecretSource, Declared)>,
     /// What the flow hands out at its end.
     pub provides: Vec<Binding>,
     /// How long the whole flow may take.
@@ -55,8 +59,10 @@ pub struct Plan {
 pub struct Requirement {
     /// Its name.
     pub name: String,
-    /// Its argument, which needs names of the store alone.
+    /// Its argument.
     pub argument: Option<Template>,
+    /// The names that the argument needs: of the store, or told by them.
+    pub needs: Vec<Binding>,
 }
 
 /// What a node of the graph is.
@@ -124,6 +130,10 @@ pub enum Form {
     Tasks,
     /// A matrix: its members are copies.
     Matrix,
+    /// A sub-flow of that name.
+    Flow(String),
+    /// A task kind of that name, of several tasks.
+    Kind(String),
 }
 
 /// One side of a task: a kind and its parameters.
@@ -135,8 +145,19 @@ pub struct Action {
     pub params: Template,
     /// What must hold of its result: an expression over it.
     pub check: Option<Expression>,
+    /// What is made of its result; `None` if it stays as it is.
+    pub result: Option<Reshaped>,
     /// The names that the parameters and expressions need.
     pub needs: Vec<Binding>,
+}
+
+/// What a task kind makes of the result of what it is made of: expressions over it, and its parameters.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum Reshaped {
+    /// One value.
+    Value(Expression),
+    /// A mapping.
+    Fields(IndexMap<String, Expression>),
 }
 
 /// What undoes a task, as the flow writes it out.
@@ -155,6 +176,8 @@ pub struct Reversal {
 pub struct Task {
     /// One line about it.
     pub about: Option<String>,
+    /// The task kind that it is of, if that is written in the language.
+    pub written: Option<String>,
     /// The execute side.
     pub execute: Action,
     /// The revert side, if the flow writes one out.
@@ -227,8 +250,8 @@ pub struct Binding {
 pub enum Origin {
     /// `Plan::inputs[name]`.
     Input,
-    /// `Plan::secrets[name]`, read by the engine when it is used.
-    Secret,
+    /// `Plan::secrets[name]` or `Plan::inner_secrets[name]`, read by the engine when it is used.
+    Secret(String),
     /// What a task provides under `name` (as the task itself calls it).
     Provided {
         /// The task.
@@ -240,8 +263,23 @@ pub enum Origin {
     Retry(AtomId),
     /// `Plan::lists[n]`: what the copies of a matrix provide, in their order.
     List(u32),
-    /// A value that is known: of one copy of a matrix.
+    /// A value that is known: of one copy of a matrix, or a default of a sub-flow.
     Literal(Value),
+    /// `Plan::computed[n]`.
+    Computed(u32),
+}
+
+/// A value that is made of others when it is used: what a sub-flow or a task kind is given.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Computed {
+    /// What it is called, for messages: `port` of `deploy`.
+    pub name: String,
+    /// Its value.
+    pub template: Template,
+    /// The names that it needs. `flow`, `task` and `conductor` are there too, if they are where it is used.
+    pub needs: Vec<Binding>,
+    /// What it must be.
+    pub declared: Option<Declared>,
 }
 
 /// How a value is given to a post: by `--set`, `--set-json`, `--secret`.
@@ -256,11 +294,18 @@ pub enum Input {
 }
 
 impl Task {
+    /// The kind that the flow names.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.written.as_ref().unwrap_or(&self.execute.kind)
+    }
+
     /// A task with nothing but an execute side.
     #[must_use]
     pub fn new(execute: Action) -> Self {
         Self {
             about: None,
+            written: None,
             execute,
             revert: None,
             wait: None,
@@ -284,10 +329,11 @@ impl Reversal {
         let own = |origin: &Origin| match origin {
             Origin::Provided { atom, .. } => *atom == own,
             Origin::Input
-            | Origin::Secret
+            | Origin::Secret(_)
             | Origin::Retry(_)
             | Origin::List(_)
-            | Origin::Literal(_) => false,
+            | Origin::Literal(_)
+            | Origin::Computed(_) => false,
         };
         self.action.needs.iter().any(|binding| own(&binding.origin))
     }
@@ -323,6 +369,8 @@ impl Plan {
             inputs: IndexMap::new(),
             secrets: IndexMap::new(),
             lists: Vec::new(),
+            computed: Vec::new(),
+            inner_secrets: IndexMap::new(),
             provides: Vec::new(),
             timeout: None,
             requirements: Vec::new(),
@@ -337,22 +385,6 @@ impl Plan {
     #[must_use]
     pub fn atom(&self, id: AtomId) -> &Atom {
         &self.atoms[id.index()]
-    }
-
-    /// The values of names, as far as they are known before the flow runs.
-    #[must_use]
-    pub fn known(&self, needs: &[Binding]) -> IndexMap<String, Value> {
-        let known = needs.iter().filter_map(|binding| {
-            let value = match &binding.origin {
-                Origin::Input => self.inputs.get(&binding.name)?.clone(),
-                Origin::Literal(value) => value.clone(),
-                Origin::Secret | Origin::Provided { .. } | Origin::Retry(_) | Origin::List(_) => {
-                    return None;
-                }
-            };
-            Some((binding.name.clone(), value))
-        });
-        known.collect()
     }
 
     /// The scope of that id.

@@ -7,7 +7,7 @@ use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 
 use super::expression::shorten;
-use super::{AtomKind, Form, Plan, Retry, RetryTries};
+use super::{AtomKind, Form, Plan, Retry, RetryTries, Task};
 use crate::model::{AtomId, ScopeId, SkipDepth, format_duration};
 
 /// How wide names may become before they push the rest of their line to the right.
@@ -200,9 +200,11 @@ impl<'p> Outline<'p> {
                         .map(|limit| format!("at most {limit} at once")),
                 );
                 notes.extend(scope.allow_failure.then(|| "may fail".to_owned()));
-                let what = match scope.form {
+                let what = match &scope.form {
                     Form::Tasks => "group",
                     Form::Matrix => "matrix",
+                    Form::Flow(_) => "flow",
+                    Form::Kind(kind) => kind.as_str(),
                 };
                 (last_part(&scope.name), what, scope.first, Some(id))
             }
@@ -231,9 +233,7 @@ impl<'p> Outline<'p> {
     }
 
     fn kind(&self, id: AtomId) -> &'p str {
-        self.plan
-            .task(id)
-            .map_or("", |task| task.execute.kind.as_str())
+        self.plan.task(id).map_or("", Task::kind)
     }
 
     fn task_notes(&self, id: AtomId, notes: &mut Vec<String>) {

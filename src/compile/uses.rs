@@ -2,7 +2,7 @@
 //!
 //! Texts enter, expressions leave; whether a name is known is told later, when all providers are known.
 
-use super::Expression;
+use super::{Binding, Expression};
 use crate::model::Span;
 use crate::syntax::Problem;
 
@@ -25,6 +25,8 @@ pub(crate) enum Spot {
     Result(&'static [&'static str]),
     /// An argument of a capability: over the store alone.
     Capability,
+    /// What a sub-flow or a task kind is given.
+    Given,
 }
 
 /// One use of a name.
@@ -51,7 +53,15 @@ pub(crate) struct Found {
     pub problems: Vec<Problem>,
     /// Whether the revert side is being read.
     pub revert: bool,
+    /// What stands in `env` and `dir` outside of a sub-flow or a task kind, and what it is called inside.
+    pub outer: Vec<(Outer, Binding)>,
+    /// Those of them that are used.
+    pub held: Vec<Binding>,
 }
+
+/// A text that is told by names outside of a sub-flow or a task kind: where it is in memory, and the member that is
+/// the border.
+pub(crate) type Outer = (usize, usize);
 
 impl Found {
     /// Reads an expression; `None` if it is wrong, which is then noted.

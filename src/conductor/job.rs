@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 
 use super::lease::Lease;
 use super::outage::Access;
-use super::{ConductorError, Shared, posted, stalled};
-use crate::engine::{Driven, JobContext, Loss, Orders, Secrets, Stop, Writer, drive};
+use super::{ConductorError, Shared, leftover, posted, stalled};
+use crate::engine::{Driven, JobContext, Loss, Orders, Secrets, StateFolder, Stop, Writer, drive};
 use crate::model::{Duration, Epoch, FlowRow, JobId, Timestamp, Value};
 use crate::ports::{BoardError, Claim, Loaded, Notice, StoreError};
 use crate::scheduler::Scheduler;
@@ -78,6 +78,11 @@ pub(super) async fn work_on(
     let ended = job.run(writer, claim.expired, owned_at, stop).await;
     shared.inbox.close(id);
     let ended = ended?;
+    if let Ended::AtRest { flow, .. } = &ended
+        && flow.state.is_end()
+    {
+        leftover::remove(shared, id);
+    }
     match &ended {
         Ended::AtRest { .. } | Ended::Stalled { .. } | Ended::NotToBeRun => {
             job.disown().await;
@@ -172,6 +177,7 @@ impl Job<'_> {
             owner: shared.settings.id.clone(),
             conductor: shared.settings.name.clone(),
             secrets: Secrets::new(&plan),
+            state: StateFolder::new(&shared.settings.state, self.id),
             plan,
             kinds: shared.kinds.clone(),
             clock: Arc::clone(&shared.clock),

@@ -8,6 +8,7 @@ mod claim;
 mod inbox;
 mod job;
 mod lease;
+mod leftover;
 mod outage;
 mod posted;
 mod presence;
@@ -125,6 +126,8 @@ impl Conductor {
         let (writer, mut background) = self.start();
         let present = Arc::clone(&self.shared);
         background.spawn(async move { presence::tell(&present).await });
+        let here = Arc::clone(&self.shared);
+        background.spawn(async move { leftover::sweep(&here).await });
         let done = claim::work(&self.shared, &writer, until, &stop).await;
         self.finish(writer, background).await;
         let shared = &self.shared;

@@ -1,6 +1,7 @@
 //! How a conductor is set up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use crate::model::{ConductorId, Duration};
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub labels: BTreeSet<String>,
     /// Capabilities of its own: a name, and the shell command that succeeds if it has it.
     pub capabilities: BTreeMap<String, String>,
+    /// Where tasks keep what they found until their job has ended: on this machine, and not lost when it starts again.
+    pub state: PathBuf,
 }
 
 impl Settings {
@@ -52,6 +55,7 @@ impl Settings {
             grace: Duration::from_secs(10),
             labels: BTreeSet::new(),
             capabilities: BTreeMap::new(),
+            state: std::env::temp_dir().join("jobrunner-state"),
         };
         settings.with_lease(USUAL_LEASE)
     }

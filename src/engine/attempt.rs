@@ -178,13 +178,34 @@ impl Attempt {
         }
         let command = &self.command;
         let key = self.key(side.name);
-        let mut names = names::of_attempt(&self.context, command, side.name, &key, secrets);
-        let spec = match side.action.params.render(&names) {
-            Ok(spec) => spec,
-            // What could not be rendered then was never done.
-            Err(_) if !side.written && self.was_never_called(side.name) => return Ok(Value::Null),
+        let action = side.action;
+        let names = names::of_attempt(
+            &self.context,
+            command,
+            side.name,
+            &key,
+            &action.needs,
+            secrets,
+        );
+        let rendered = names.and_then(|names| Ok((action.params.render(&names)?, names)));
+        let (spec, mut names) = match rendered {
+            Ok(rendered) => rendered,
+            // What could not be rendered then was never done. How a kind reverts is no business of the flow.
+            Err(_) if !side.is_flows_own() && self.was_never_called(side.name) => {
+                return Ok(Value::Null);
+            }
             Err(error) => return Err(Failure::new(FailureKind::Template, error.to_string())),
         };
+        if uses_state(action) {
+            self.context
+                .state
+                .open(command.atom, command.generation)
+                .map_err(|error| {
+                    let what =
+                        format!("the folder for what the task found cannot be made: {error}");
+                    Failure::new(FailureKind::System, what)
+                })?;
+        }
         let deadline = side.timeout.map(|t| self.context.clock.now().plus(t));
         let cancel = self.stop.child_token();
         let call = Call {
@@ -214,11 +235,18 @@ impl Attempt {
             return self.until_end(side, deadline, &cancel, call).await;
         }
         let call = side.kind.execute(call);
-        let result = self.until_end(side, deadline, &cancel, call).await?;
+        let mut result = self.until_end(side, deadline, &cancel, call).await?;
         limit(&result)?;
-        if let Some(check) = &side.action.check {
+        if action.check.is_some() || action.result.is_some() {
             names::with_result(&mut names, &result);
+        }
+        if let Some(check) = &action.check {
             holds(check, &names)?;
+        }
+        if let Some(reshaped) = &action.result {
+            result = names::reshaped(reshaped, &names)
+                .map_err(|error| Failure::new(FailureKind::Result, error.to_string()))?;
+            limit(&result)?;
         }
         match command.phase {
             Phase::Revert => Ok(Value::Null),
@@ -314,6 +342,20 @@ struct Side<'a> {
     timeout: Option<Duration>,
     /// Whether the flow says what this side does; if not, the kind knows how to revert.
     written: bool,
+}
+
+impl Side<'_> {
+    /// Whether it is the flow that says what this side does, and not the kind.
+    fn is_flows_own(&self) -> bool {
+        self.written && self.task.written.is_none()
+    }
+}
+
+/// Whether an action keeps something in the task's folder.
+fn uses_state(action: &Action) -> bool {
+    let expressions = action.params.expressions();
+    let mut references = expressions.iter().flat_map(|e| e.references());
+    references.any(|one| one.name == "task" && one.field.as_deref() == Some("state"))
 }
 
 fn stopped() -> Failure {

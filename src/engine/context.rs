@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore};
 
-use super::{Observer, Secrets, Stop, Term, Writer};
+use super::{Observer, Secrets, StateFolder, Stop, Term, Writer};
 use crate::compile::Plan;
 use crate::model::{ConductorId, Epoch, JobId};
 use crate::ports::{Clock, Kinds};
@@ -23,6 +23,8 @@ pub struct JobContext {
     pub plan: Arc<Plan>,
     /// Its secrets.
     pub secrets: Secrets,
+    /// Where its tasks keep what they found.
+    pub state: StateFolder,
     /// The task kinds that this conductor knows.
     pub kinds: Kinds,
     /// The time.

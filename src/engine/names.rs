@@ -4,17 +4,22 @@ use indexmap::IndexMap;
 use serde_json::json;
 
 use super::JobContext;
+use crate::compile::{Binding, Reshaped, TemplateError};
 use crate::model::{Failure, Value};
 use crate::scheduler::{Command, result_scope};
 
 /// Every name for one side of a task: what it needs, its secrets, and what is always there.
+///
+/// # Errors
+/// A value that the side is given cannot be made.
 pub(super) fn of_attempt(
     context: &JobContext,
     command: &Command,
     task: &str,
     key: &str,
+    needs: &[Binding],
     secrets: IndexMap<String, Value>,
-) -> IndexMap<String, Value> {
+) -> Result<IndexMap<String, Value>, TemplateError> {
     let mut names = command.inputs.clone();
     names.extend(secrets);
     names.insert(
@@ -23,7 +28,12 @@ pub(super) fn of_attempt(
     );
     names.insert(
         "task".to_owned(),
-        json!({"name": task, "attempt": command.attempt, "key": key}),
+        json!({
+            "name": task,
+            "attempt": command.attempt,
+            "key": key,
+            "state": context.state.of(command.atom, command.generation),
+        }),
     );
     names.insert("conductor".to_owned(), json!({"name": context.conductor}));
     if let Some(undo) = &command.undo {
@@ -34,7 +44,27 @@ pub(super) fn of_attempt(
             .map_or(Value::Null, Failure::to_value);
         names.insert("failure".to_owned(), failure);
     }
-    names
+    context.plan.complete(needs, &mut names)?;
+    Ok(names)
+}
+
+/// What a task kind makes of a result.
+///
+/// # Errors
+/// An expression failed.
+pub(super) fn reshaped(
+    reshaped: &Reshaped,
+    names: &IndexMap<String, Value>,
+) -> Result<Value, TemplateError> {
+    match reshaped {
+        Reshaped::Value(expression) => expression.evaluate(names),
+        Reshaped::Fields(fields) => {
+            let fields = fields.iter();
+            let fields =
+                fields.map(|(name, expression)| Ok((name.clone(), expression.evaluate(names)?)));
+            fields.collect::<Result<_, _>>().map(Value::Object)
+        }
+    }
 }
 
 /// Adds what `check` may name of the result: its fields, and `result` itself.

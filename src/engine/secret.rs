@@ -30,7 +30,8 @@ impl Secrets {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         let secrets = Self::default();
-        for source in plan.secrets.values() {
+        let inner = plan.inner_secrets.values().map(|(source, _)| source);
+        for source in plan.secrets.values().chain(inner) {
             if let SecretSource::Env(name) = source
                 && let Ok(text) = std::env::var(name)
             {
@@ -46,30 +47,34 @@ impl Secrets {
         known.masker.clone()
     }
 
-    /// Reads the secrets among `needs`, by name.
+    /// Reads the secrets that `needs` rest on, by the keys of their leaves ([`Plan::leaves`]).
     pub(super) async fn read(
         &self,
         plan: &Plan,
         needs: &[Binding],
     ) -> Result<IndexMap<String, Value>, Failure> {
         let mut values = IndexMap::new();
-        for binding in needs.iter().filter(|b| b.origin == Origin::Secret) {
-            let name = &binding.name;
+        for leaf in plan.leaves(needs) {
+            let Origin::Secret(name) = leaf.origin else {
+                continue;
+            };
             let failed = |why: String| {
                 Failure::new(FailureKind::Secret, format!("the secret `{name}`: {why}"))
             };
-            let source = plan.secrets.get(name);
+            let inner = plan.inner_secrets.get(name);
+            let source = plan.secrets.get(name).or(inner.map(|(source, _)| source));
             let source = source.ok_or_else(|| failed("nothing tells where it is".to_owned()))?;
             let text = read_source(source).await.map_err(failed)?;
             self.remember(text.clone());
-            let value = match plan.store.get(name) {
+            let declared = plan.store.get(name).or(inner.map(|(_, declared)| declared));
+            let value = match declared {
                 Some(declared) => declared.read(&text).map_err(|_| {
                     // What the text says is not for messages.
                     failed(format!("what `{source}` holds is not a {}", declared.ty))
                 })?,
                 None => Value::String(text),
             };
-            values.insert(name.clone(), value);
+            values.insert(leaf.key, value);
         }
         Ok(values)
     }

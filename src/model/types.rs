@@ -306,6 +306,22 @@ pub struct Declared {
 }
 
 impl Declared {
+    /// A name of that type, of which nothing else is said.
+    #[must_use]
+    pub fn of(ty: Type) -> Self {
+        Self {
+            ty,
+            default: None,
+            about: None,
+            one_of: Vec::new(),
+            min: None,
+            max: None,
+            pattern: None,
+            secret: false,
+            from: None,
+        }
+    }
+
     /// Reads text as a value for this name.
     ///
     /// # Errors
@@ -320,6 +336,22 @@ impl Declared {
     /// How the value does not fit.
     pub fn check(&self, value: Value) -> Result<Value, TypeError> {
         self.allow(self.ty.check(value)?)
+    }
+
+    /// Makes a value for this name of what a template gives: text is read as the type says, and a number or a bool is
+    /// text where text is wanted.
+    ///
+    /// # Errors
+    /// How the value does not fit.
+    pub fn fit(&self, value: Value) -> Result<Value, TypeError> {
+        match (&self.ty, value) {
+            (Type::Any, value) => self.allow(value),
+            (Type::String | Type::Path, value @ (Value::Number(_) | Value::Bool(_))) => {
+                self.read(&value.to_string())
+            }
+            (_, Value::String(text)) => self.read(&text),
+            (_, value) => self.check(value),
+        }
     }
 
     fn allow(&self, value: Value) -> Result<Value, TypeError> {

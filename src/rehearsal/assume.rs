@@ -7,7 +7,8 @@ use indexmap::IndexMap;
 
 use super::report::{Assumption, Topic};
 use crate::compile::{
-    AtomKind, Binding, Expression, Origin, Plan, Retry, RetryTries, Task, Template,
+    AtomKind, Binding, Expression, Origin, Plan, Reference, Retry, RetryTries, Task, Template,
+    TemplateError,
 };
 use crate::model::{AtomId, Value};
 
@@ -73,7 +74,7 @@ impl Reader<'_> {
         let wait = task.wait.as_ref().map(|wait| {
             let known = self.known(wait.expressions(), &task.execute.needs);
             match known {
-                Known::Before => constant(wait, &self.plan.known(&task.execute.needs)),
+                Known::Before => self.constant(wait, &task.execute.needs),
                 Known::InPlay => wait.clone(),
                 Known::Never => {
                     let text = wait.expressions().first().map_or("", |e| e.text.as_str());
@@ -82,13 +83,16 @@ impl Reader<'_> {
                 }
             }
         });
+        let plan = self.plan;
         let mut played = task.clone();
         played.when = self.condition(name, task.when.as_ref(), &task.when_needs);
         played.wait = wait;
         played.execute.needs.retain(|binding| match binding.origin {
             Origin::Retry(_) => true,
-            Origin::Input | Origin::Literal(_) => task.wait.is_some(),
-            Origin::Secret | Origin::Provided { .. } | Origin::List(_) => false,
+            Origin::Input | Origin::Literal(_) | Origin::Computed(_) => {
+                task.wait.is_some() && plan.is_known(&binding.origin)
+            }
+            Origin::Secret(_) | Origin::Provided { .. } | Origin::List(_) => false,
         });
         played.execute.params = Template::Literal(Value::Null);
         played.provides.clear();
@@ -110,7 +114,10 @@ impl Reader<'_> {
     ) -> Option<Expression> {
         let when = when?;
         match self.known(vec![when], needs) {
-            Known::Before => match when.holds(&self.plan.known(needs)) {
+            Known::Before => match self
+                .names(&when.references(), needs)
+                .and_then(|names| when.holds(&names))
+            {
                 Ok(true) => None,
                 // False, or an error that the scheduler is to meet by itself.
                 Ok(false) | Err(_) => Some(when.clone()),
@@ -128,8 +135,7 @@ impl Reader<'_> {
         if let RetryTries::ForEach(values) = &retry.tries {
             match self.known(values.expressions(), &retry.needs) {
                 Known::Before => {
-                    let known = self.plan.known(&retry.needs);
-                    played.tries = RetryTries::ForEach(constant(values, &known));
+                    played.tries = RetryTries::ForEach(self.constant(values, &retry.needs));
                 }
                 Known::InPlay => {}
                 Known::Never => {
@@ -166,10 +172,16 @@ impl Reader<'_> {
                 continue;
             };
             match binding.origin {
-                Origin::Input | Origin::Literal(_) => {}
-                Origin::Secret | Origin::Provided { .. } | Origin::List(_) => return Known::Never,
+                Origin::Computed(_) | Origin::Input | Origin::Literal(_)
+                    if self.plan.is_known(&binding.origin) => {}
                 Origin::Retry(controller) if self.is_told(controller) => known = Known::InPlay,
-                Origin::Retry(_) => return Known::Never,
+                Origin::Computed(_)
+                | Origin::Input
+                | Origin::Literal(_)
+                | Origin::Secret(_)
+                | Origin::Provided { .. }
+                | Origin::List(_)
+                | Origin::Retry(_) => return Known::Never,
             }
         }
         known
@@ -188,12 +200,28 @@ impl Reader<'_> {
             }
         }
     }
-}
 
-/// A template's value, once and for all; the template itself if it has none, for the scheduler to meet.
-fn constant(template: &Template, names: &IndexMap<String, Value>) -> Template {
-    match template.render(names) {
-        Ok(value) => Template::Literal(value),
-        Err(_) => template.clone(),
+    /// A template's value, once and for all; the template itself if it has none, for the scheduler to meet.
+    fn constant(&self, template: &Template, needs: &[Binding]) -> Template {
+        let expressions = template.expressions();
+        let references: Vec<_> = expressions.iter().flat_map(|e| e.references()).collect();
+        let names = self.names(&references, needs);
+        match names.and_then(|names| template.render(&names)) {
+            Ok(value) => Template::Literal(value),
+            Err(_) => template.clone(),
+        }
+    }
+
+    /// The values of the names that are used, all of which are known.
+    fn names(
+        &self,
+        used: &[Reference],
+        needs: &[Binding],
+    ) -> Result<IndexMap<String, Value>, TemplateError> {
+        let needed = needs
+            .iter()
+            .filter(|one| used.iter().any(|used| used.name == one.name));
+        let needed: Vec<_> = needed.cloned().collect();
+        self.plan.known(&needed)
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn tell(
         };
         tasks.push(Rehearsed {
             task: atom.name.clone(),
-            kind: task.execute.kind.clone(),
+            kind: task.kind().to_owned(),
             place: places.of(&atom.name),
             runs: found.runs.contains(&id),
             effect: effect(plan, id),

@@ -182,7 +182,8 @@ impl Scheduler {
         let Some(when) = when else {
             return Ok(true);
         };
-        when.holds(&self.values(needs)).map_err(|error| {
+        let holds = self.names(needs).and_then(|names| when.holds(&names));
+        holds.map_err(|error| {
             let what = format!("the condition `{}` cannot be evaluated: {error}", when.text);
             Failure::new(FailureKind::Template, what)
         })
@@ -240,8 +241,9 @@ impl Scheduler {
             return Ok(None);
         };
         let wrong = |what: String| Failure::new(FailureKind::Template, what);
-        let value = wait
-            .render(&self.inputs(task, Phase::Execute))
+        let inputs = self.sides_names(task, Phase::Execute);
+        let value = inputs
+            .and_then(|names| wait.render(&names))
             .map_err(|error| wrong(format!("how long to wait cannot be told: {error}")))?;
         let Value::String(text) = &value else {
             return Err(wrong(format!(

@@ -3,37 +3,56 @@
 use indexmap::IndexMap;
 
 use super::Scheduler;
-use crate::compile::{Binding, Origin};
+use crate::compile::{Binding, Origin, TemplateError};
 use crate::model::{AtomId, Failure, Phase, Value};
 
 impl Scheduler {
-    /// The values of the names that a side of an atom needs. A revert side that the flow does not write out is told the
-    /// same as the execute side.
+    /// The values of what the names that a side of an atom needs rest on. A revert side that the flow does not write
+    /// out is told the same as the execute side.
     pub(super) fn inputs(&self, atom: AtomId, phase: Phase) -> IndexMap<String, Value> {
+        self.values(self.needs(atom, phase))
+    }
+
+    /// The values of the names that a side of an atom needs, where the scheduler itself uses them.
+    pub(super) fn sides_names(
+        &self,
+        atom: AtomId,
+        phase: Phase,
+    ) -> Result<IndexMap<String, Value>, TemplateError> {
+        self.names(self.needs(atom, phase))
+    }
+
+    fn needs(&self, atom: AtomId, phase: Phase) -> &[Binding] {
         if self.outline.node(atom).plain {
-            return IndexMap::new();
+            return &[];
         }
         let Some(task) = self.plan.task(atom) else {
-            return IndexMap::new();
+            return &[];
         };
         let action = match (phase, &task.revert) {
             (Phase::Revert, Some(reversal)) => &reversal.action,
             (Phase::Revert, None) | (Phase::Execute, _) => &task.execute,
         };
-        self.values(&action.needs)
+        &action.needs
     }
 
-    /// The values of the names that something needs. Secrets are left out: the engine reads them when they are used.
+    /// The values of what names rest on. Secrets are left out: the engine reads them when they are used, and makes of
+    /// all that the values of the names ([`crate::compile::Plan::complete`]).
     pub(super) fn values(&self, needs: &[Binding]) -> IndexMap<String, Value> {
-        needs
-            .iter()
-            .filter_map(|binding| {
-                Some((
-                    binding.name.clone(),
-                    self.value(&binding.origin, &binding.name)?,
-                ))
-            })
+        let leaves = self.plan.leaves(needs).into_iter();
+        leaves
+            .filter_map(|leaf| Some((leaf.key, self.value(leaf.origin, leaf.name)?)))
             .collect()
+    }
+
+    /// The values of the names that something needs which the scheduler decides itself.
+    pub(super) fn names(
+        &self,
+        needs: &[Binding],
+    ) -> Result<IndexMap<String, Value>, TemplateError> {
+        let mut values = self.values(needs);
+        self.plan.complete(needs, &mut values)?;
+        Ok(values)
     }
 
     /// What the flow hands out (`provides` of the flow); a name whose value cannot be told is null.
@@ -45,7 +64,7 @@ impl Scheduler {
     fn value(&self, origin: &Origin, name: &str) -> Option<Value> {
         match origin {
             Origin::Input => Some(self.plan.inputs.get(name).cloned().unwrap_or(Value::Null)),
-            Origin::Secret => None,
+            Origin::Secret(_) | Origin::Computed(_) => None,
             Origin::Retry(controller) => Some(Value::clone(&self.rows[controller.index()].result)),
             Origin::Literal(value) => Some(value.clone()),
             Origin::List(list) => {

@@ -85,7 +85,9 @@ impl Scheduler {
 
     /// Whether there is another attempt after `tries` of them.
     pub(super) fn has_more(&self, retry: &Retry, tries: u32, failure: &Failure) -> bool {
-        let names = self.values(&retry.needs);
+        let Ok(names) = self.names(&retry.needs) else {
+            return false;
+        };
         let left = match &retry.tries {
             RetryTries::Times(times) => tries < *times,
             RetryTries::ForEach(list) => match list.render(&names) {
@@ -124,7 +126,10 @@ impl Scheduler {
         let tries = self.tries(controller);
         let next = match &retry.tries {
             RetryTries::Times(_) => Ok(Value::from(tries + 1)),
-            RetryTries::ForEach(list) => match list.render(&self.values(&retry.needs)) {
+            RetryTries::ForEach(list) => match self
+                .names(&retry.needs)
+                .and_then(|names| list.render(&names))
+            {
                 Ok(Value::Array(values)) => values
                     .get(tries as usize)
                     .cloned()

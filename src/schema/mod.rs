@@ -7,16 +7,17 @@
 mod kinds;
 mod store;
 mod values;
+mod written;
 
 use serde_json::{Map, Value, json};
 
 use crate::model::KindSchema;
-use crate::syntax::{KeyInfo, Level, Takes};
+use crate::syntax::{KeyInfo, Level, Takes, TaskKindDeclaration};
 use values::{described, name, names, reference};
 
-/// The schema of a flow whose tasks may be of these kinds.
+/// The schema of a flow whose tasks may be of these kinds, built in and written in the language.
 #[must_use]
-pub fn flow(kinds: &[&KindSchema]) -> Value {
+pub fn flow(kinds: &[&KindSchema], written: &[TaskKindDeclaration]) -> Value {
     let mut definitions = Map::new();
     let mut define = |name: &str, schema: Value| definitions.insert(name.to_owned(), schema);
     define("store", store::store());
@@ -27,10 +28,13 @@ pub fn flow(kinds: &[&KindSchema]) -> Value {
     define("retry_of_a_revert", retry(Level::Revert));
     define("revert", revert(kinds));
     define("tasks", tasks());
-    define("task", task(kinds, false));
-    define("task_of_a_list", task(kinds, true));
+    define("task", task(kinds, written, false));
+    define("task_of_a_list", task(kinds, written, true));
     for kind in kinds {
         define(&kinds::definition(kind), kinds::call(kind));
+    }
+    for kind in written {
+        define(&written::definition(kind), written::call(kind));
     }
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -129,20 +133,31 @@ fn tasks() -> Value {
 }
 
 /// A task: exactly one kind, and what every task may say.
-fn task(kinds: &[&KindSchema], in_list: bool) -> Value {
+fn task(kinds: &[&KindSchema], written: &[TaskKindDeclaration], in_list: bool) -> Value {
     let mut properties = properties(Level::Task, |key| in_list || key.name != "name");
     for kind in kinds {
         let call = described(kind.about, reference(&kinds::definition(kind)));
         properties.insert(kind.name.to_owned(), call);
     }
-    let kind_keys = kinds.iter().map(|kind| kind.name).chain(["tasks", "flow"]);
+    for kind in written {
+        let call = reference(&written::definition(kind));
+        let call = described(kind.about.as_deref().unwrap_or_default(), call);
+        properties.insert(kind.name.value.clone(), call);
+    }
+    let of_written = || written.iter().map(|kind| kind.name.value.as_str());
+    let kind_keys = kinds.iter().map(|kind| kind.name).chain(of_written());
+    let kind_keys = kind_keys.chain(["tasks", "flow"]);
     let one: Vec<Value> = kind_keys.map(|key| json!({ "required": [key] })).collect();
     let group = json!({
         "if": { "required": ["tasks"] },
         "then": { "properties": { "provides": names(), "revert": false } },
     });
+    let several = written.iter().filter(|kind| written::is_several(kind));
+    let several = several.map(|kind| kind.name.value.as_str());
+    let several = several.chain(["tasks", "flow", "matrix"]);
+    let several: Vec<Value> = several.map(|key| json!({ "required": [key] })).collect();
     let single = json!({
-        "if": { "not": { "anyOf": [{ "required": ["tasks"] }, { "required": ["matrix"] }] } },
+        "if": { "not": { "anyOf": several } },
         "then": { "properties": { "max_parallel": false } },
     });
     let of_kind = kinds.iter().map(|kind| kinds::conditions(kind));

@@ -59,7 +59,6 @@ codes! {
     BAD_NAME = "bad-name": "A name has other characters than a-z, 0-9 and _, or does not begin with a letter.";
     RESERVED_NAME = "reserved-name": "A name that the language keeps for itself.";
     LOOP_OUTSIDE_RETRY = "loop-outside-retry": "`for_each` stands outside of `retry`.";
-    NOT_SUPPORTED_YET = "not-supported-yet": "A part of the language that this version does not have yet.";
 
     BAD_DURATION = "bad-duration": "Not a duration, or one that makes no sense there.";
     BAD_NUMBER = "bad-number": "Not a number, or one that makes no sense there.";
@@ -86,6 +85,13 @@ codes! {
     FOR_EACH_EMPTY = "for-each-empty": "`for_each` has nothing to try.";
     FOR_EACH_NO_LIST = "for-each-no-list": "`for_each` is neither a list nor one template.";
     AS_MISSING = "as-missing": "A `for_each` without `as`: no task could use the value.";
+
+    MISSING_FLOW = "missing-flow": "A sub-flow is not where it is looked for.";
+    CONTAINS_ITSELF = "contains-itself": "A flow or a task kind uses itself, maybe by way of others.";
+    OUTSIDE_FOLDER = "outside-folder": "A file that the flow uses stands outside of the flow's folder.";
+    UNREADABLE_FILE = "unreadable-file": "A file that the flow uses cannot be read.";
+    TOO_MANY_FILES = "too-many-files": "A flow uses more files than it may.";
+    TASK_KIND_FILE = "task-kind-file": "A task kind and its file have different names, or it stands in a file for flows.";
 
     MATRIX_EMPTY = "matrix-empty": "A matrix has no names, or one of them has no values.";
     MATRIX_NO_LIST = "matrix-no-list": "The values of a matrix are neither a list nor one template.";

@@ -1,6 +1,6 @@
 //! What a flow file declares, before any name is looked up.
 
-use super::Node;
+use super::{Library, Node};
 use crate::model::{Declared, Duration, IfInterrupted, Priority, SkipDepth, Span, Spanned};
 
 /// A flow.
@@ -30,6 +30,72 @@ pub struct FlowDeclaration {
     pub capabilities: Vec<CapabilityDeclaration>,
     /// Its priority.
     pub priority: Priority,
+    /// The declarations of the other files that it uses; they are all here, in the flow that is not part of another.
+    pub library: Library,
+}
+
+impl FlowDeclaration {
+    /// A flow that says nothing but its name and its tasks.
+    #[must_use]
+    pub fn new(name: Spanned<String>, body: Body) -> Self {
+        Self {
+            name,
+            about: None,
+            store: Vec::new(),
+            body,
+            provides: Vec::new(),
+            retry: None,
+            timeout: None,
+            max_parallel: None,
+            dir: None,
+            env: Vec::new(),
+            capabilities: Vec::new(),
+            priority: Priority::default(),
+            library: Library::default(),
+        }
+    }
+}
+
+/// A task kind that is written in the language.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskKindDeclaration {
+    /// Its name: the kind key.
+    pub name: Spanned<String>,
+    /// One line about it.
+    pub about: Option<String>,
+    /// Its parameters, in file order, with types as in a store.
+    pub params: Vec<(Spanned<String>, Declared)>,
+    /// The parameter that a bare value stands for.
+    pub shorthand: Option<Spanned<String>>,
+    /// The programs that must be installed where it runs.
+    pub requires: Vec<Spanned<String>>,
+    /// What it does.
+    pub form: TaskKindForm,
+    /// How it is used, for its page.
+    pub example: Option<String>,
+}
+
+/// What a task kind that is written in the language does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TaskKindForm {
+    /// One task: what `execute` and `revert` say.
+    Task {
+        /// Its two sides.
+        task: Box<TaskDeclaration>,
+        /// What it gives back; without it, what the kind of `execute` does.
+        result: Option<ResultDeclaration>,
+    },
+    /// Several tasks: a sub-flow, whose store the parameters are.
+    Tasks(Box<FlowDeclaration>),
+}
+
+/// What a task kind gives back: expressions over the result of its `execute`, and its parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ResultDeclaration {
+    /// One value.
+    Value(Spanned<String>),
+    /// A mapping of fields.
+    Fields(Vec<(Spanned<String>, Spanned<String>)>),
 }
 
 /// Tasks in an order.
@@ -130,6 +196,13 @@ pub enum KindDeclaration {
     },
     /// `tasks:`, a group.
     Group(Body),
+    /// `flow:`, a sub-flow from another file.
+    Flow {
+        /// Its file or its name, as it is written.
+        reference: Spanned<String>,
+        /// What it is given: its store.
+        with: Vec<(Spanned<String>, Node)>,
+    },
 }
 
 /// What a task provides.
@@ -142,7 +215,7 @@ pub enum ProvidesDeclaration {
     Whole(Spanned<String>),
     /// Parts of the result: name and expression.
     Parts(Vec<(Spanned<String>, Spanned<String>)>),
-    /// Of a group: which inner names the outside may use.
+    /// Of a group or a sub-flow: which inner names the outside may use.
     Inner(Vec<Spanned<String>>),
 }
 

@@ -16,6 +16,10 @@ pub enum Level {
     Revert,
     /// Under a name in `store`.
     Store,
+    /// At the top of the file of a task kind.
+    Kind,
+    /// Under `execute` of a task kind.
+    Execute,
 }
 
 /// A key, where it may stand.
@@ -345,12 +349,84 @@ const STORE: [KeyInfo; 9] = [
     ),
 ];
 
+const KIND: [KeyInfo; 17] = [
+    key(
+        "task",
+        Takes::Name,
+        "The name of the task kind, which is its file's.",
+    ),
+    key(
+        "about",
+        Takes::Line,
+        "One line for people: what such a task does.",
+    ),
+    key(
+        "params",
+        Takes::Store,
+        "Its parameters: names, types, defaults.",
+    ),
+    key(
+        "shorthand",
+        Takes::Name,
+        "The parameter that a bare value stands for.",
+    ),
+    key(
+        "requires",
+        Takes::Names,
+        "Programs that must be installed where it runs.",
+    ),
+    key(
+        "execute",
+        Takes::Revert,
+        "What it does: one task of a kind that is built in.",
+    ),
+    key("revert", Takes::Revert, "What undoes it."),
+    key(
+        "result",
+        Takes::Provides,
+        "What it gives back: an expression over the result of `execute`, or names with expressions.",
+    ),
+    key(
+        "if_interrupted",
+        Takes::Word(&["rerun", "revert", "pause"]),
+        "If its conductor dies while it runs, and the task does not say otherwise.",
+    ),
+    key(
+        "stop_on_unwind",
+        Takes::Bool,
+        "When what it stands in is about to be undone: stop it now, instead of letting it finish first.",
+    ),
+    key(
+        "timeout",
+        Takes::Duration,
+        "How long one attempt may take, if the task does not say otherwise.",
+    ),
+    key("env", Takes::Env, "Environment variables of its processes."),
+    key("dir", Takes::Text, "The folder of its processes."),
+    key(
+        "tasks",
+        Takes::Tasks,
+        "What it does, if that is several tasks.",
+    ),
+    key(
+        "provides",
+        Takes::Names,
+        "With `tasks`: the names that whoever uses it may use.",
+    ),
+    key(
+        "retry",
+        Takes::Retry,
+        "With `tasks`: tries them again when one fails for good.",
+    ),
+    key("example", Takes::Line, "How it is used, for its page."),
+];
+
 const fn key(name: &'static str, takes: Takes, about: &'static str) -> KeyInfo {
     KeyInfo { name, takes, about }
 }
 
 impl Level {
-    /// Every level.
+    /// Every level of a flow's file.
     pub const ALL: [Self; 5] = [
         Self::Flow,
         Self::Task,
@@ -368,6 +444,8 @@ impl Level {
             Self::Retry => &RETRY,
             Self::Revert => &REVERT,
             Self::Store => &STORE,
+            Self::Kind => &KIND,
+            Self::Execute => &[],
         }
     }
 
@@ -386,13 +464,15 @@ impl Level {
             Self::Retry => "a `retry`",
             Self::Revert => "a `revert`",
             Self::Store => "a name in `store`",
+            Self::Kind => "a task kind",
+            Self::Execute => "`execute`",
         }
     }
 
     /// Whether a task's kind may stand there.
     #[must_use]
     pub fn has_kinds(self) -> bool {
-        matches!(self, Self::Task | Self::Revert)
+        matches!(self, Self::Task | Self::Revert | Self::Execute)
     }
 }
 

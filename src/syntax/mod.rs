@@ -6,6 +6,7 @@
 pub mod code;
 mod declaration;
 mod keys;
+mod library;
 mod lower;
 mod node;
 mod notation;
@@ -18,9 +19,13 @@ mod yaml;
 
 pub use declaration::{
     Body, CapabilityDeclaration, FlowDeclaration, KindDeclaration, MatrixDeclaration, Order,
-    ProvidesDeclaration, RetryDeclaration, RevertDeclaration, TaskDeclaration, TriesDeclaration,
+    ProvidesDeclaration, ResultDeclaration, RetryDeclaration, RevertDeclaration, TaskDeclaration,
+    TaskKindDeclaration, TaskKindForm, TriesDeclaration,
 };
 pub use keys::{KeyInfo, Level, Takes};
+pub use library::{
+    EMBEDDED, FLOWS, Gathered, Library, Refusal, Shelf, file_stem, gather, is_task_kind,
+};
 pub use lower::{RESERVED as RESERVED_NAMES, is_name};
 pub use node::{Key, Node, NodeValue, Style};
 pub use notation::Notation;
@@ -29,39 +34,64 @@ pub use problem::{MAX_PROBLEMS, Problem, Problems, Severity, arrange, did_you_me
 pub use scalar::{Ambiguity, ambiguity, plain_value};
 pub use source::{MAX_SOURCE_BYTES, read_source};
 
-use crate::model::{Bundle, Span};
+use crate::model::{Bundle, SourceFile};
 
-/// Reads the flow of a bundle. `kinds` are the names of the task kinds that there are.
+/// Reads the flow of a bundle, with all that it uses of the bundle's other files. `kinds` are the names of the task
+/// kinds that there are.
 ///
-/// The declaration is there whenever every name of the file is in it, whatever else is wrong: looking names up then
+/// The declaration is there whenever every name of the files is in it, whatever else is wrong: looking names up then
 /// finds the rest of what is wrong. A flow can be run if none of the problems is an error. The problems are arranged
 /// (see [`arrange`]).
 #[must_use]
 pub fn parse(bundle: &Bundle, kinds: &[&str]) -> (Option<FlowDeclaration>, Vec<Problem>) {
-    let mut problems = Problems::default();
-    let Some(source) = bundle.files.first() else {
-        let nothing = Problem::error(code::EMPTY_FILE, Span::default(), "there is no flow")
-            .help("name a file: NAME.flow.yaml or NAME.flow");
-        return (None, vec![nothing]);
-    };
+    library::read(bundle, kinds)
+}
+
+/// Reads one file of a bundle.
+fn read_file(
+    index: u16,
+    source: &SourceFile,
+    kinds: Kinds<'_>,
+    problems: &mut Problems,
+) -> Option<FileDeclaration> {
     if source.text.len() > MAX_SOURCE_BYTES {
-        return (None, vec![source::too_large(&source.path)]);
+        problems.push(source::too_large(&source.path));
+        return None;
     }
-    let flow = match Notation::of_file(source) {
-        Notation::Yaml => yaml::read(0, &source.text, &mut problems)
-            .and_then(|root| lower::lower(root, source, kinds, &mut problems)),
+    match Notation::of_file(source) {
+        Notation::Yaml => {
+            let root = yaml::read(index, &source.text, problems)?;
+            lower::lower(root, source, kinds, problems)
+        }
         Notation::Text => {
-            let read = text::read(0, &source.text, &mut problems);
+            let read = text::read(index, &source.text, problems);
             let mut more = Problems::default();
-            let flow = read
+            let file = read
                 .root
                 .and_then(|root| lower::lower(root, source, kinds, &mut more));
             problems.extend_beside(more, &read.broken);
             // Names may stand in what could not be understood.
-            flow.filter(|_| read.broken.is_empty())
+            file.filter(|_| read.broken.is_empty())
         }
-    };
-    (flow, problems.into_arranged())
+    }
+}
+
+/// The task kinds that a file may use.
+#[derive(Debug, Clone, Copy)]
+struct Kinds<'a> {
+    /// All of them.
+    all: &'a [&'a str],
+    /// Those that are built in.
+    built_in: &'a [&'a str],
+}
+
+/// What a file declares.
+#[derive(Debug, Clone, PartialEq)]
+enum FileDeclaration {
+    /// A flow.
+    Flow(FlowDeclaration),
+    /// A task kind.
+    TaskKind(TaskKindDeclaration),
 }
 
 /// The spanned tree of a bundle's flow, whatever it says; `None` if its text cannot be read. For editors, to which a

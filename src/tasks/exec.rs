@@ -22,6 +22,14 @@ pub const JSON: Param = Param {
     about: "read standard output as JSON: the result's `json`",
 };
 
+/// The parameter that names other programs.
+pub const REQUIRES: Param = Param {
+    name: "requires",
+    shape: Shape::Json,
+    required: false,
+    about: "a list of programs that must be installed as well",
+};
+
 const SCHEMA: KindSchema = KindSchema {
     name: "exec",
     about: "runs a program, without a shell",
@@ -33,6 +41,7 @@ const SCHEMA: KindSchema = KindSchema {
             about: "the program and its arguments",
         },
         JSON,
+        REQUIRES,
     ],
     shorthand: Some("argv"),
     process: true,
@@ -46,6 +55,8 @@ struct Params {
     argv: Vec<Value>,
     #[serde(default)]
     json: bool,
+    #[serde(default)]
+    requires: Vec<String>,
     #[serde(default)]
     env: Fields,
     dir: Option<PathBuf>,
@@ -78,6 +89,7 @@ impl TaskKind for Exec {
             dir: spec.dir,
         };
         self.0.end_interrupted(&call).await;
+        program.check_others(&spec.requires)?;
         self.0.run(&call, program, spec.json).await
     }
 

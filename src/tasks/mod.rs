@@ -7,6 +7,7 @@
 mod exec;
 pub mod guard;
 mod http;
+mod library;
 mod params;
 mod process;
 mod shell;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use crate::ports::{Clock, Kinds};
 use guard::GuardCommand;
 pub use http::HttpLimits;
+pub use library::LIBRARY;
 use process::Processes;
 
 /// What the built-in kinds need to know of the program that they run in.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::exec::{JSON, RESULT};
+use super::exec::{JSON, REQUIRES, RESULT};
 use super::params::{self, Fields};
 use super::process::{Processes, Program, fits_an_argument};
 use crate::model::{Failure, FailureKind, KindSchema, Param, Shape, Value};
@@ -36,6 +36,7 @@ const SCHEMA: KindSchema = KindSchema {
             about: "what runs it instead of `sh -eu`: a program, or a list with its options",
         },
         JSON,
+        REQUIRES,
     ],
     shorthand: Some("script"),
     process: true,
@@ -50,6 +51,8 @@ struct Params {
     interpreter: Option<Value>,
     #[serde(default)]
     json: bool,
+    #[serde(default)]
+    requires: Vec<String>,
     #[serde(default)]
     env: Fields,
     dir: Option<PathBuf>,
@@ -110,6 +113,7 @@ impl TaskKind for Shell {
             dir: spec.dir,
         };
         self.0.end_interrupted(&call).await;
+        program.check_others(&spec.requires)?;
         let result = self.0.run(&call, program, spec.json).await;
         drop(file);
         result

@@ -99,10 +99,14 @@ fn bindings(plan: &Plan, needs: &[Binding]) -> String {
     let needs = needs.iter().map(|binding| {
         let from = match &binding.origin {
             Origin::Input => "input".to_owned(),
-            Origin::Secret => "secret".to_owned(),
+            Origin::Secret(_) => "secret".to_owned(),
             Origin::Provided { atom, name } => format!("{}.{name}", plan.atom(*atom).name),
             Origin::Retry(atom) => plan.atom(*atom).name.clone(),
             Origin::Literal(value) => value.to_string(),
+            Origin::Computed(index) => {
+                let computed = &plan.computed[*index as usize];
+                format!("{}{}", computed.name, bindings(plan, &computed.needs))
+            }
             Origin::List(list) => {
                 let items = plan.lists[*list as usize].iter();
                 let items = items.map(|origin| {

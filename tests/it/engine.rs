@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jobrunner::compile::Plan;
-use jobrunner::engine::{Driven, JobContext, Loss, Orders, Secrets, Stop, Term, Writer, drive};
+use jobrunner::engine::{
+    Driven, JobContext, Loss, Orders, Secrets, StateFolder, Stop, Term, Writer, drive,
+};
 use jobrunner::model::{
     AtomState, ConductorId, FailureKind, FlowState, JobId, Operator, SecretSource, Timestamp, Verb,
 };
@@ -80,6 +82,7 @@ impl Stage {
             owner: self.who(),
             conductor: "here".to_owned(),
             secrets: Secrets::new(&self.plan),
+            state: StateFolder::new(&std::env::temp_dir(), self.job),
             plan: Arc::clone(&self.plan),
             kinds: self.kinds.clone(),
             clock: self.clock.clone(),

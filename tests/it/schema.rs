@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::cli::Home;
 
 /// Codes of the text's own problems that a schema, which sees values alone, knows nothing of, each with the reason.
-const NOT_TOLD_BY_A_SCHEMA: [(&str, &str); 12] = [
+const NOT_TOLD_BY_A_SCHEMA: [(&str, &str); 13] = [
     (
         "duplicate-key",
         "YAML readers tell it, or keep one of the two",
@@ -22,10 +22,6 @@ const NOT_TOLD_BY_A_SCHEMA: [(&str, &str); 12] = [
     ("value-too-large", "a limit of the reader"),
     ("folded-item", "a folded text is a text"),
     ("duplicate-name", "a schema cannot compare two items"),
-    (
-        "not-supported-yet",
-        "the language has it, only this version does not",
-    ),
     ("template-in-store", "a warning: it is text"),
     (
         "secret-without-source",
@@ -35,6 +31,8 @@ const NOT_TOLD_BY_A_SCHEMA: [(&str, &str); 12] = [
         "max-delay-below-delay",
         "a schema cannot compare two values",
     ),
+    ("missing-flow", "a schema sees one file"),
+    ("contains-itself", "a schema sees one file"),
     ("bad-bound", "a schema cannot compare two values"),
 ];
 

@@ -466,6 +466,7 @@ pub fn plan(sketches: Vec<Sketch>) -> Plan {
             kind: "script".to_owned(),
             params: sketch.params.clone(),
             check: None,
+            result: None,
             needs: Vec::new(),
         });
         (sketch.change)(&mut task);

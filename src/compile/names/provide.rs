@@ -6,20 +6,23 @@ use indexmap::IndexMap;
 
 use super::{Names, Provider, Suggestions};
 use crate::compile::Origin;
-use crate::compile::layout::{Layout, Part};
+use crate::compile::given::Store;
+use crate::compile::layout::{Layout, MadeOf, Part};
 use crate::model::{Span, Spanned};
-use crate::syntax::{FlowDeclaration, Problem, ProvidesDeclaration, RetryDeclaration};
+use crate::syntax::{FlowDeclaration, Problem, ProvidesDeclaration};
 
 impl<'a> Names<'a> {
     /// The names of a flow.
     pub fn new(flow: &'a FlowDeclaration, layout: &'a Layout<'a>) -> Self {
-        let store = flow.store.iter().enumerate();
         let mut names = Self {
             flow,
             layout,
-            store: store
-                .map(|(index, (name, _))| (name.value.as_str(), (index, name.span)))
-                .collect(),
+            indexes: indexes(layout),
+            args: vec![Vec::new(); layout.frames.all().len()],
+            computed: Vec::new(),
+            late: HashSet::new(),
+            inner_secrets: IndexMap::new(),
+            outer: HashMap::new(),
             provided: vec![IndexMap::new(); layout.bodies.len()],
             own: HashMap::new(),
             lists: Vec::new(),
@@ -42,17 +45,9 @@ impl<'a> Names<'a> {
     fn fill(&mut self, body: usize) {
         let layout = self.layout;
         for &member in &layout.bodies[body].members {
-            let declared: Vec<&'a Spanned<String>> = match &layout.members[member]
-                .declaration
-                .provides
-            {
-                ProvidesDeclaration::Nothing => Vec::new(),
-                ProvidesDeclaration::Whole(name) => vec![name],
-                ProvidesDeclaration::Parts(parts) => parts.iter().map(|(name, _)| name).collect(),
-                ProvidesDeclaration::Inner(names) => names.iter().collect(),
-            };
-            for name in declared {
-                let Some(provider) = self.provider(member, name) else {
+            let (declared, all) = self.declared(member);
+            for (name, inner) in declared {
+                let Some(provider) = self.provider(member, name, inner) else {
                     continue;
                 };
                 match layout.members[member].part {
@@ -61,12 +56,90 @@ impl<'a> Names<'a> {
                     }
                     Part::Whole | Part::Copies => self.provide(body, name, provider),
                 }
+                if all {
+                    // Nobody asked for it.
+                    self.used_provided.insert((body, &name.value));
+                }
             }
         }
     }
 
+    /// The names that a member provides, each with the one that it has inside; and whether they are all there are,
+    /// without being asked for.
+    fn declared(&mut self, member: usize) -> (Vec<(&'a Spanned<String>, &'a str)>, bool) {
+        let layout = self.layout;
+        let declaration = layout.members[member].declaration;
+        let same = |name: &'a Spanned<String>| (name, name.value.as_str());
+        let Some(flow) = layout.made_of(declaration).and_then(MadeOf::flow) else {
+            let names = match &declaration.provides {
+                ProvidesDeclaration::Nothing => Vec::new(),
+                ProvidesDeclaration::Whole(name) => vec![same(name)],
+                ProvidesDeclaration::Parts(parts) => {
+                    parts.iter().map(|(name, _)| same(name)).collect()
+                }
+                ProvidesDeclaration::Inner(names) => names.iter().map(same).collect(),
+            };
+            return (names, false);
+        };
+        let mut names = Vec::new();
+        match (&declaration.provides, flow.provides.as_slice()) {
+            (ProvidesDeclaration::Nothing, all) => return (all.iter().map(same).collect(), true),
+            (ProvidesDeclaration::Whole(name), [only]) => names.push((name, only.value.as_str())),
+            (ProvidesDeclaration::Whole(name), _) => self.not_among(member, name, name, flow),
+            (ProvidesDeclaration::Parts(parts), all) => {
+                for (name, inner) in parts {
+                    match all.iter().find(|known| known.value == inner.value.trim()) {
+                        Some(known) => names.push((name, known.value.as_str())),
+                        None => self.not_among(member, name, inner, flow),
+                    }
+                }
+            }
+            (ProvidesDeclaration::Inner(listed), all) => {
+                for name in listed {
+                    match all.iter().any(|known| known.value == name.value) {
+                        true => names.push(same(name)),
+                        false => self.not_among(member, name, name, flow),
+                    }
+                }
+            }
+        }
+        (names, false)
+    }
+
+    /// A sub-flow does not hand out what is asked for.
+    fn not_among(
+        &mut self,
+        member: usize,
+        name: &Spanned<String>,
+        inner: &Spanned<String>,
+        flow: &FlowDeclaration,
+    ) {
+        let path = &self.layout.members[member].path;
+        let what = format!("`{path}` does not provide `{}`", inner.value.trim());
+        let known = || flow.provides.iter().map(|name| name.value.as_str());
+        let help = match self.suggestions.meant(&inner.value, known()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if flow.provides.is_empty() => "it provides nothing".to_owned(),
+            None => {
+                let known: Vec<_> = known().take(10).collect();
+                let all = known.join(", ");
+                format!(
+                    "it provides {all}; write a list of names, or `{}: name`",
+                    name.value
+                )
+            }
+        };
+        self.problems
+            .push(Problem::error("unknown-name", inner.span, what).help(help));
+    }
+
     /// Who gives a name that a member says it provides; `None` if nobody does, which is then noted.
-    fn provider(&mut self, member: usize, name: &'a Spanned<String>) -> Option<Provider> {
+    fn provider(
+        &mut self,
+        member: usize,
+        name: &'a Spanned<String>,
+        inside: &'a str,
+    ) -> Option<Provider> {
         let layout = self.layout;
         let own = &layout.members[member];
         let provider = |task, origin| {
@@ -89,7 +162,7 @@ impl<'a> Names<'a> {
                 provider(first, Origin::List(list))
             }
             (Part::Whole | Part::Copy, Some(inner)) => {
-                let (task, origin) = self.handed_out_by(member, inner, name)?;
+                let (task, origin) = self.handed_out_by(member, inner, name, inside)?;
                 provider(task, origin)
             }
             (_, None) => provider(
@@ -108,15 +181,23 @@ impl<'a> Names<'a> {
         member: usize,
         inner: usize,
         name: &'a Spanned<String>,
+        inside: &'a str,
     ) -> Option<(usize, Origin)> {
-        if let Some((&key, provider)) = self.provided[inner].get_key_value(name.value.as_str()) {
+        if let Some((&key, provider)) = self.provided[inner].get_key_value(inside) {
             self.used_provided.insert((inner, key));
             return Some((provider.task, provider.origin.clone()));
         }
-        let group = &self.layout.members[member].path;
-        let what = format!("nothing in `{group}` provides `{}`", name.value);
+        let group = &self.layout.members[member];
+        let flow = group.made_of.and_then(|(made_of, _)| made_of.flow());
+        // A sub-flow's own list is wrong, not what asks for it.
+        let listed = flow.and_then(|flow| flow.provides.iter().find(|name| name.value == inside));
+        let (name, group) = match (listed, flow) {
+            (Some(listed), Some(flow)) => (listed, &flow.name.value),
+            _ => (name, &group.path),
+        };
+        let what = format!("nothing in `{group}` provides `{inside}`");
         let known = || self.provided[inner].keys().copied();
-        let help = match self.suggestions.meant(&name.value, known()) {
+        let help = match self.suggestions.meant(inside, known()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None if self.provided[inner].is_empty() => "nothing in it provides anything".to_owned(),
             None => format!("it has {}", known().take(10).collect::<Vec<_>>().join(", ")),
@@ -128,11 +209,11 @@ impl<'a> Names<'a> {
 
     fn provide(&mut self, body: usize, name: &'a Spanned<String>, provider: Provider) {
         let layout = self.layout;
-        if let Some((_, span)) = self.store.get(name.value.as_str()) {
+        if let Some(span) = self.declared_at(layout.bodies[body].frame, &name.value) {
             let what = format!("`{}` is a name of the store already", name.value);
             self.problems.push(
                 Problem::error("hides-store", name.span, what)
-                    .related(*span, "declared here")
+                    .related(span, "declared here")
                     .help("give what is provided another name"),
             );
             return;
@@ -157,23 +238,20 @@ impl<'a> Names<'a> {
     fn check_hidden(&mut self) {
         let layout = self.layout;
         let mut problems = Vec::new();
-        let variable = |retry: Option<&'a RetryDeclaration>| {
-            retry.and_then(|retry| retry.variable.as_ref()).into_iter()
-        };
         let own = layout.members.iter().flat_map(|member| {
             let retry = member.declaration.retry.as_ref();
             let retry = retry.filter(|_| member.inner.is_none());
+            let variable = retry.and_then(|retry| retry.variable.as_ref());
             let matrix = member.declaration.matrix.as_ref();
             let axes = matrix.filter(|_| member.part == Part::Copies);
             let axes = axes.into_iter().flat_map(|matrix| &matrix.axes);
-            let names = variable(retry).chain(axes.map(|(name, _)| name));
+            let names = variable.into_iter().chain(axes.map(|(name, _)| name));
             names.map(|name| (member.body, name))
         });
         let bodies = layout.bodies.iter().enumerate();
-        let bodies = bodies
-            .flat_map(|(index, body)| variable(body.retry).map(move |variable| (index, variable)));
+        let bodies = bodies.filter_map(|(index, body)| Some((index, body.variable?)));
         for (body, name) in bodies.chain(own) {
-            let store = self.store.get(name.value.as_str()).map(|(_, span)| *span);
+            let store = self.declared_at(layout.bodies[body].frame, &name.value);
             let outer = self.seen(&name.value, body, name.span);
             if let Some(outer) = store.or(outer) {
                 problems.push(hidden(&name.value, name.span, outer));
@@ -189,9 +267,9 @@ impl<'a> Names<'a> {
             if let Some(provider) = self.provided[body].get(name) {
                 return Some(provider.span);
             }
-            let body = &self.layout.bodies[body];
-            let variable = body.retry.and_then(|retry| retry.variable.as_ref());
-            let owner = body.owner.map(|group| &self.layout.members[group]);
+            let variable = self.layout.bodies[body].variable;
+            let outside = self.layout.outside(body);
+            let owner = outside.map(|(group, _)| &self.layout.members[group]);
             let matrix = owner.and_then(|group| group.declaration.matrix.as_ref());
             let axes = matrix
                 .into_iter()
@@ -200,7 +278,7 @@ impl<'a> Names<'a> {
             if let Some(found) = names.find(|found| found.value == name && found.span != own) {
                 return Some(found.span);
             }
-            next = body.owner.map(|group| self.layout.members[group].body);
+            next = outside.map(|(_, outer)| outer);
         }
         None
     }
@@ -216,8 +294,22 @@ impl<'a> Names<'a> {
             return;
         }
         let layout = self.layout;
-        for (name, _) in &self.flow.store {
-            if !self.used_store.contains(name.value.as_str()) {
+        let mut stores: IndexMap<usize, &Store> = IndexMap::new();
+        // What only a revert of a kind uses is not looked for where the kind is used with another one.
+        for frame in layout
+            .frames
+            .all()
+            .iter()
+            .filter(|frame| frame.what == "store")
+        {
+            stores.insert(place_of(frame.store), frame.store);
+        }
+        let names = stores.iter().flat_map(|(place, store)| {
+            let names = store.iter().enumerate();
+            names.map(|(at, (name, _))| ((*place, at), name))
+        });
+        for (key, name) in names {
+            if !self.used_store.contains(&key) {
                 let what = format!("nothing uses `{}`", name.value);
                 self.problems.push(
                     Problem::warning("unused-name", name.span, what)
@@ -267,37 +359,61 @@ impl<'a> Names<'a> {
         let mut next = Some(body);
         let bodies = std::iter::from_fn(move || {
             let body = next?;
-            next = layout.bodies[body]
-                .owner
-                .map(|group| layout.members[group].body);
+            next = layout.outside(body).map(|(_, outer)| outer);
             Some(body)
         });
         let inner = bodies.flat_map(move |body| {
-            let variable = layout.bodies[body]
-                .retry
-                .and_then(|retry| retry.variable.as_ref());
+            let variable = layout.bodies[body].variable;
             let variable = variable.map(|variable| variable.value.as_str());
-            let owner = layout.bodies[body].owner;
-            let matrix = owner.and_then(|group| layout.members[group].declaration.matrix.as_ref());
+            let owner = layout.outside(body);
+            let matrix =
+                owner.and_then(|(group, _)| layout.members[group].declaration.matrix.as_ref());
             let axes = matrix.into_iter().flat_map(|matrix| &matrix.axes);
             variable
                 .into_iter()
                 .chain(axes.map(|(name, _)| name.value.as_str()))
                 .chain(self.provided[body].keys().copied())
         });
-        let store = self.flow.store.iter().map(|(name, _)| name.value.as_str());
+        let frame = layout.frames.at(layout.bodies[body].frame);
+        let store = frame.store.iter().map(|(name, _)| name.value.as_str());
         store.chain(inner)
     }
 
-    /// Who provides a name anywhere in the flow; for messages. It then counts as used.
-    pub(super) fn provider_anywhere(&mut self, name: &str) -> Option<Provider> {
+    /// Who provides a name anywhere in a frame; for messages. It then counts as used.
+    pub(super) fn provider_anywhere(&mut self, name: &str, frame: usize) -> Option<Provider> {
         self.suggestions.spend(self.provided.len()).then_some(())?;
-        let mut bodies = self.provided.iter().enumerate();
+        let layout = self.layout;
+        let bodies = self.provided.iter().enumerate();
+        let mut bodies = bodies.filter(|(body, _)| layout.bodies[*body].frame == frame);
         let (body, (&key, provider)) =
             bodies.find_map(|(body, provided)| Some((body, provided.get_key_value(name)?)))?;
         self.used_provided.insert((body, key));
         Some(provider.clone())
     }
+}
+
+/// Where a store is in memory, which tells it from others.
+pub(super) fn place_of(store: &Store) -> usize {
+    store.as_ptr() as usize
+}
+
+/// The places of names in stores that are too large to be searched.
+fn indexes<'a>(layout: &Layout<'a>) -> HashMap<usize, HashMap<&'a str, usize>> {
+    let mut indexes = HashMap::new();
+    for frame in layout
+        .frames
+        .all()
+        .iter()
+        .filter(|frame| frame.store.len() > 16)
+    {
+        indexes.entry(place_of(frame.store)).or_insert_with(|| {
+            let names = frame.store.iter().enumerate();
+            names
+                .map(|(at, (name, _))| (name.value.as_str(), at))
+                .collect()
+        });
+    }
+    indexes
 }
 
 /// Problems of places whose names are not known.

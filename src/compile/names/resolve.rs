@@ -2,12 +2,13 @@
 
 use indexmap::IndexMap;
 
+use super::provide::place_of;
 use super::{Link, Meaning, Names, Provider, Why};
 use crate::compile::expression::FUNCTIONS;
 use crate::compile::uses::{Spot, Use};
 use crate::compile::{Binding, Origin, matrix};
-use crate::model::SkipDepth;
-use crate::syntax::{KindDeclaration, Problem};
+use crate::model::{SkipDepth, Span, Value};
+use crate::syntax::Problem;
 
 /// From where names are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,16 +17,18 @@ pub(crate) enum From {
     Inside(usize),
     /// A task or a group, before its own retry: its `when`, its `for_each`.
     Before(usize),
-    /// The flow, before any task.
-    Flow,
+    /// A sub-flow or a group of a kind, its own retry variable included: what it is given.
+    Within(usize),
+    /// The store of a frame alone: a flow before any task, or a task kind.
+    Frame(usize),
     /// The flow, after all tasks.
     End,
 }
 
 /// Names that the engine fills in, and their fields.
-pub(super) const ALWAYS: [(&str, &[&str]); 3] = [
+pub(crate) const ALWAYS: [(&str, &[&str]); 3] = [
     ("flow", &["name", "id"]),
-    ("task", &["name", "attempt", "key"]),
+    ("task", &["name", "attempt", "key", "state"]),
     ("conductor", &["name"]),
 ];
 const FAILURE: &[&str] = &["kind", "message", "task", "attempt", "exit_code", "status"];
@@ -36,7 +39,7 @@ impl<'a> Names<'a> {
         let mut bindings: IndexMap<String, Origin> = IndexMap::new();
         for one in uses {
             if let Some(origin) = bindings.get(&one.name)
-                && *origin != Origin::Secret
+                && !matches!(origin, Origin::Secret(_))
             {
                 continue;
             }
@@ -76,7 +79,7 @@ impl<'a> Names<'a> {
             (_, Spot::Condition(_) | Spot::On | Spot::Result(_) | Spot::Capability) => {
                 return false;
             }
-            (name, Spot::Value | Spot::Argument | Spot::Url | Spot::Check(_)) => {
+            (name, Spot::Value | Spot::Given | Spot::Argument | Spot::Url | Spot::Check(_)) => {
                 match ALWAYS.iter().find(|(always, _)| *always == name) {
                     Some((_, fields)) => fields,
                     None => return false,
@@ -103,31 +106,32 @@ impl<'a> Names<'a> {
         if matches!(one.spot, Spot::Result(_)) {
             return None;
         }
-        let mut consumer = match from {
-            From::Inside(member) => {
+        let (mut consumer, frame) = match from {
+            From::Inside(member) | From::Within(member) => {
                 let own = &layout.members[member];
-                let retry = own
-                    .declaration
-                    .retry
-                    .as_ref()
-                    .filter(|_| own.inner.is_none());
+                let retry = own.declaration.retry.as_ref();
+                let retry =
+                    retry.filter(|_| own.inner.is_none() || matches!(from, From::Within(_)));
                 if let (Some(controller), Some(variable)) = (
                     own.controller,
                     retry.and_then(|retry| retry.variable.as_ref()),
                 ) && variable.value == name
                 {
                     self.used_controllers.insert(controller);
-                    self.variables.push((controller, own.exit, &variable.value));
+                    if own.inner.is_none() {
+                        self.variables.push((controller, own.exit, &variable.value));
+                    }
                     return Some(Meaning {
                         origin: Origin::Retry(controller),
                         link: None,
+                        given: None,
                     });
                 }
-                Some(member)
+                (Some(member), layout.frame_of(member))
             }
-            From::Before(member) => Some(member),
-            From::Flow => return self.stored(name),
-            From::End => None,
+            From::Before(member) => (Some(member), layout.frame_of(member)),
+            From::Frame(frame) => return self.stored(name, frame),
+            From::End => (None, 0),
         };
         loop {
             if let Some(member) = consumer {
@@ -136,12 +140,14 @@ impl<'a> Names<'a> {
                     return Some(Meaning {
                         origin: Origin::Literal(value.clone()),
                         link: None,
+                        given: None,
                     });
                 }
                 if let Some(provider) = self.own.get(&(member, name)) {
                     return Some(Meaning {
                         origin: provider.origin.clone(),
                         link: Some((provider.clone(), member)),
+                        given: None,
                     });
                 }
             }
@@ -151,14 +157,13 @@ impl<'a> Names<'a> {
                 return Some(Meaning {
                     origin: provider.origin.clone(),
                     link: consumer.map(|consumer| (provider.clone(), consumer)),
+                    given: None,
                 });
             }
             let Some(member) = consumer else { break };
-            let retry = layout.bodies[body].retry;
-            if let (Some(controller), Some(variable)) = (
-                layout.bodies[body].controller,
-                retry.and_then(|retry| retry.variable.as_ref()),
-            ) && variable.value == name
+            if let (Some(controller), Some(variable)) =
+                (layout.bodies[body].controller, layout.bodies[body].variable)
+                && variable.value == name
             {
                 self.used_controllers.insert(controller);
                 let entry = layout.members[member].entry;
@@ -166,40 +171,89 @@ impl<'a> Names<'a> {
                 return Some(Meaning {
                     origin: Origin::Retry(controller),
                     link: None,
+                    given: None,
                 });
             }
-            match layout.bodies[body].owner {
-                Some(group) => consumer = Some(group),
+            match layout.outside(body) {
+                Some((group, _)) => consumer = Some(group),
                 None => break,
             }
         }
-        self.stored(name)
+        self.stored(name, frame)
     }
 
-    fn stored(&mut self, name: &str) -> Option<Meaning> {
-        let (&key, &(index, _)) = self.store.get_key_value(name)?;
-        self.used_store.insert(key);
-        let secret = self.flow.store[index].1.secret;
+    fn stored(&mut self, name: &str, frame: usize) -> Option<Meaning> {
+        let store = self.layout.frames.at(frame).store;
+        let at = self.place_in(frame, name)?;
+        self.used_store.insert((place_of(store), at));
+        let secret = store[at].1.secret;
+        let origin = match frame {
+            0 if secret => Origin::Secret(name.to_owned()),
+            0 => Origin::Input,
+            // What is wrong with what it is given was told; it then stands for anything.
+            _ => self.args[frame]
+                .get(at)
+                .cloned()
+                .flatten()
+                .unwrap_or(Origin::Literal(Value::Null)),
+        };
+        let given = self
+            .layout
+            .frames
+            .at(frame)
+            .given
+            .get(at)
+            .copied()
+            .flatten();
         Some(Meaning {
-            origin: if secret {
-                Origin::Secret
-            } else {
-                Origin::Input
-            },
+            origin,
             link: None,
+            given: given.map(|node| node.span),
         })
+    }
+
+    fn place_in(&self, frame: usize, name: &str) -> Option<usize> {
+        let store = self.layout.frames.at(frame).store;
+        match self.indexes.get(&place_of(store)) {
+            Some(index) => index.get(name).copied(),
+            None => store.iter().position(|(known, _)| known.value == name),
+        }
+    }
+
+    /// Where the store of a frame declares a name.
+    pub(super) fn declared_at(&self, frame: usize, name: &str) -> Option<Span> {
+        let at = self.place_in(frame, name)?;
+        Some(self.layout.frames.at(frame).store[at].0.span)
     }
 
     /// Whether a value may stand in a place; what must not be there is noted, and what should not be is warned of.
     fn may_stand(&mut self, one: &Use, meaning: &Meaning) -> bool {
         let name = &one.name;
-        let secret = meaning.origin == Origin::Secret;
-        let told_by = match &meaning.origin {
-            Origin::Provided { .. } | Origin::List(_) => Some("a task"),
-            Origin::Retry(_) => Some("a retry"),
-            Origin::Input | Origin::Secret | Origin::Literal(_) => None,
-        };
+        let secret = matches!(meaning.origin, Origin::Secret(_));
+        let told_by = self.told_by(&meaning.origin);
+        let late = self.is_made_late(&meaning.origin);
         let problem = match one.spot {
+            Spot::Condition(_) | Spot::On | Spot::Capability if late => {
+                let what = format!("`{name}` is not known here, before the task runs");
+                let problem = Problem::error("unknown-name", one.span, what);
+                Some(problem.help(
+                    "it is given as something with `flow`, `task` or `conductor` in it: give it without",
+                ))
+            }
+            Spot::Capability if let Some(who) = told_by => {
+                let what = format!(
+                    "`{name}` is told by {who}, and capabilities are asked for before that"
+                );
+                Some(Problem::error("unknown-name", one.span, what).help("use values of the store"))
+            }
+            Spot::Given if secret => {
+                let what =
+                    format!("the secret `{name}` is given as something that is not kept secret");
+                let problem = Problem::error("secret-in-expression", one.span, what);
+                Some(problem.help(
+                    "declare what takes it as `secret: true`, and give it nothing but the name of the secret",
+                ))
+            }
             Spot::Condition(matrix::KEY) if let Some(who) = told_by => {
                 let what = format!(
                     "`{name}` is told by {who}, and the copies of a matrix are made before that"
@@ -232,6 +286,7 @@ impl<'a> Names<'a> {
                 None
             }
             Spot::Value
+            | Spot::Given
             | Spot::Argument
             | Spot::Url
             | Spot::Condition(_)
@@ -241,6 +296,10 @@ impl<'a> Names<'a> {
             | Spot::Capability => None,
         };
         let fine = problem.is_none();
+        let problem = problem.map(|problem| match meaning.given {
+            Some(given) => problem.related(given, "given here"),
+            None => problem,
+        });
         self.problems.extend(problem);
         fine
     }
@@ -257,7 +316,8 @@ impl<'a> Names<'a> {
     /// A task uses what another one provides: that one comes before it.
     fn link(&mut self, one: &Use, provider: &Provider, to: usize, from: From) {
         let layout = self.layout;
-        let (From::Inside(consumer) | From::Before(consumer)) = from else {
+        let (From::Inside(consumer) | From::Before(consumer) | From::Within(consumer)) = from
+        else {
             return;
         };
         if provider.member == to {
@@ -306,12 +366,7 @@ impl<'a> Names<'a> {
                 SkipDepth::All => true,
                 SkipDepth::Flow => outermost,
                 SkipDepth::Neighbors => {
-                    let group = |member: usize| {
-                        matches!(
-                            layout.members[member].declaration.kind,
-                            KindDeclaration::Group(_)
-                        )
-                    };
+                    let group = |member: usize| layout.members[member].inner.is_some();
                     outermost && !group(to)
                 }
                 SkipDepth::Task => false,
@@ -359,7 +414,7 @@ impl<'a> Names<'a> {
                 revert: false,
             };
             match self.meaning(&one, From::End) {
-                Some(meaning) if meaning.origin == Origin::Secret => {
+                Some(meaning) if matches!(meaning.origin, Origin::Secret(_)) => {
                     let problem = self.secret(&one, "provides");
                     self.problems.push(problem);
                 }

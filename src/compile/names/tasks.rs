@@ -12,8 +12,7 @@ impl<'a> Names<'a> {
             if let Some(&member) = self.layout.bodies[body].by_name.get(name) {
                 return Some((member, body));
             }
-            let group = self.layout.bodies[body].owner?;
-            body = self.layout.members[group].body;
+            (_, body) = self.layout.outside(body)?;
         }
     }
 
@@ -65,9 +64,7 @@ impl<'a> Names<'a> {
         let mut body = Some(layout.members[member].body);
         let bodies = std::iter::from_fn(|| {
             let this = body?;
-            body = layout.bodies[this]
-                .owner
-                .map(|group| layout.members[group].body);
+            body = layout.outside(this).map(|(_, outer)| outer);
             Some(this)
         });
         let tasks = bodies.flat_map(|body| &layout.bodies[body].members);
@@ -81,7 +78,11 @@ impl<'a> Names<'a> {
         });
         self.suggestions = suggestions;
         let group = inside.flatten().and_then(|body| body.owner);
-        match (meant, self.provider_anywhere(name), group) {
+        match (
+            meant,
+            self.provider_anywhere(name, layout.frame_of(member)),
+            group,
+        ) {
             (Some(meant), _, _) => problem.help(format!("did you mean `{meant}`?")),
             (None, Some(provider), _) => {
                 let task = &layout.members[provider.member].declaration.name.value;

@@ -35,13 +35,17 @@ impl<'a> Names<'a> {
             self.problems.push(plain.help(help));
             return;
         }
-        let body = match from {
-            From::Inside(member) | From::Before(member) => layout.members[member].body,
-            From::Flow | From::End => 0,
+        let (body, frame) = match from {
+            From::Inside(member) | From::Before(member) | From::Within(member) => {
+                (layout.members[member].body, layout.frame_of(member))
+            }
+            From::Frame(frame) => (0, frame),
+            From::End => (0, 0),
         };
         let fields: &[&str] = match one.spot {
             Spot::Check(fields) => fields,
             Spot::Value
+            | Spot::Given
             | Spot::Argument
             | Spot::Url
             | Spot::Condition(_)
@@ -49,7 +53,7 @@ impl<'a> Names<'a> {
             | Spot::Result(_)
             | Spot::Capability => &[],
         };
-        if let (From::Flow, Some(provider)) = (from, self.provider_anywhere(name)) {
+        if let (From::Frame(_), Some(provider)) = (from, self.provider_anywhere(name, frame)) {
             let problem = plain
                 .related(provider.span, "provided by a task")
                 .help("only names of the store are known before the first task");
@@ -58,8 +62,13 @@ impl<'a> Names<'a> {
         }
         let mut suggestions = std::mem::take(&mut self.suggestions);
         let visible: Box<dyn Iterator<Item = &str>> = match from {
-            From::Flow => Box::new(self.flow.store.iter().map(|(name, _)| name.value.as_str())),
-            From::Inside(_) | From::Before(_) | From::End => Box::new(self.visible(body)),
+            From::Frame(_) => {
+                let store = layout.frames.at(frame).store.iter();
+                Box::new(store.map(|(name, _)| name.value.as_str()))
+            }
+            From::Inside(_) | From::Before(_) | From::Within(_) | From::End => {
+                Box::new(self.visible(body))
+            }
         };
         let known = visible.chain(fields.iter().copied()).chain(always());
         let meant = suggestions.meant(name, known).map(str::to_owned);
@@ -74,7 +83,7 @@ impl<'a> Names<'a> {
                 from,
             );
             plain.help(format!("did you mean `{meant}`?"))
-        } else if let Some(provider) = self.provider_anywhere(name) {
+        } else if let Some(provider) = self.provider_anywhere(name, frame) {
             let task = &layout.members[provider.task].path;
             let group = layout
                 .around(provider.task)
@@ -87,6 +96,8 @@ impl<'a> Names<'a> {
                 .help(format!("add `provides: [{name}]` to `{group}`"))
         } else if self.find_task(name, body).is_some() {
             plain.help(format!("`{name}` is a task; use a name that it provides"))
+        } else if layout.frames.at(frame).what == "params" {
+            plain.help("declare it in `params`")
         } else {
             plain.help("declare it in `store`, or let a task provide it")
         };

@@ -6,7 +6,8 @@ use super::{Lower, entries};
 use crate::model::{Priority, Span, Spanned};
 use crate::syntax::Level;
 use crate::syntax::{
-    Body, CapabilityDeclaration, FlowDeclaration, Key, Node, NodeValue, Order, Problem, code, shown,
+    Body, CapabilityDeclaration, FlowDeclaration, Key, Node, NodeValue, Order, Problem, code,
+    file_stem, shown,
 };
 
 impl Lower<'_> {
@@ -33,28 +34,21 @@ impl Lower<'_> {
                 return None;
             }
         };
-        let mut flow = FlowDeclaration {
-            name: Spanned::new(default_name(&self.source.path), start),
-            about: None,
-            store: Vec::new(),
-            body: Body {
-                order: Order::Graph,
-                tasks: Vec::new(),
-            },
-            provides: Vec::new(),
-            retry: None,
-            timeout: None,
-            max_parallel: None,
-            dir: None,
-            env: Vec::new(),
-            capabilities: Vec::new(),
-            priority: Priority::default(),
-        };
         if let Some((key, _)) = entries.iter().find(|(key, _)| key.text == "task") {
-            let key = Spanned::new(key.text.clone(), key.span);
-            self.not_yet(&key, "a task kind written in the language");
+            self.complete = false;
+            let what = "this is a task kind, and the file of one is called NAME.task.yaml";
+            self.report(
+                Problem::error(code::TASK_KIND_FILE, key.span, what)
+                    .help("rename the file, or leave `task` out if it is to be a flow"),
+            );
             return None;
         }
+        let name = Spanned::new(default_name(&self.source.path), start);
+        let body = Body {
+            order: Order::Graph,
+            tasks: Vec::new(),
+        };
+        let mut flow = FlowDeclaration::new(name, body);
         let place = entries.first().map_or(start, |(key, _)| key.span);
         let mut tasks = false;
         for (key, node) in self.known(Level::Flow, entries) {
@@ -99,22 +93,6 @@ impl Lower<'_> {
         let words = Priority::ALL.map(Priority::as_str);
         self.word(node, "priority", &words, Priority::parse)
             .map(|priority| priority.value)
-    }
-
-    /// Says that a part of the language is not there yet.
-    pub(super) fn not_yet(&mut self, key: &Spanned<String>, what: &str) {
-        self.complete = false;
-        self.report(
-            Problem::error(
-                code::NOT_SUPPORTED_YET,
-                key.span,
-                format!("`{}` ({what}) is not available in this version", key.value),
-            )
-            .help(match key.value.as_str() {
-                "flow" | "with" => "put the tasks of the other flow here, as a group: `tasks:`",
-                _ => "use the kinds that are there: `jobrunner tasks` lists them",
-            }),
-        );
     }
 
     fn capabilities(&mut self, node: Node) -> Vec<CapabilityDeclaration> {
@@ -197,12 +175,7 @@ pub(super) fn unreachable_key(key: &str) {
 
 /// The flow's name if it does not say: its file's.
 fn default_name(path: &str) -> String {
-    let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
-    let stem = [".flow.yaml", ".flow.yml", ".flow", ".yaml", ".yml"]
-        .iter()
-        .find_map(|ending| file.strip_suffix(ending))
-        .unwrap_or(file);
-    as_name(stem).unwrap_or_else(|| "unnamed".to_owned())
+    as_name(file_stem(path)).unwrap_or_else(|| "unnamed".to_owned())
 }
 
 #[cfg(test)]

@@ -163,7 +163,8 @@ impl Lower<'_> {
         let (what, help) = if self.kinds.contains(&text) {
             let help = match level {
                 Level::Flow => format!("put it into a task: tasks: {{ name: {{ {text}: … }} }}"),
-                Level::Task | Level::Retry | Level::Revert | Level::Store => {
+                Level::Kind => format!("put it under `execute`: execute: {{ {text}: … }}"),
+                Level::Task | Level::Retry | Level::Revert | Level::Store | Level::Execute => {
                     format!("put `{text}` on the task itself")
                 }
             };
@@ -175,6 +176,9 @@ impl Lower<'_> {
                 Level::Task => format!("put `{text}` on the task that it is meant for"),
                 Level::Retry => format!("put it under `retry`: retry: {{ {text}: … }}"),
                 Level::Revert => format!("put `{text}` on the task or its `revert`"),
+                Level::Kind | Level::Execute => {
+                    format!("`{text}` is for the file of a task kind: NAME.task.yaml")
+                }
                 Level::Store => {
                     format!("put it under a name in `store`: store: {{ name: {{ {text}: … }} }}")
                 }
@@ -190,13 +194,14 @@ impl Lower<'_> {
     }
 
     fn choices(&self, level: Level) -> String {
-        let hidden = |key: &&str| !matches!(*key, "name" | "with");
+        let hidden = |key: &&str| !matches!(*key, "name");
         let keys = names(level).filter(hidden);
         if !level.has_kinds() {
             return list(keys, "and");
         }
         let keys = keys.filter(|key| !matches!(*key, "tasks" | "flow"));
-        let groups = (level == Level::Task).then_some("tasks");
+        let groups = (level == Level::Task).then_some(["tasks", "flow"]);
+        let groups = groups.into_iter().flatten();
         format!(
             "one kind ({}), and {}; what belongs to the kind stands under it",
             list(self.kinds.iter().copied().chain(groups), "or"),

@@ -7,6 +7,7 @@
 mod body;
 mod flow;
 mod keys;
+mod kind;
 mod matrix;
 mod name;
 mod read;
@@ -19,7 +20,7 @@ mod value;
 pub use name::{RESERVED, is_name};
 
 use super::problem::{Problems, corrected};
-use super::{FlowDeclaration, Node, NodeValue, Problem};
+use super::{FileDeclaration, Kinds, Node, NodeValue, Problem, library};
 use crate::model::{SourceFile, Span};
 
 /// Makes a declaration of the tree of `source`.
@@ -28,17 +29,21 @@ use crate::model::{SourceFile, Span};
 pub(super) fn lower(
     root: Node,
     source: &SourceFile,
-    kinds: &[&str],
+    kinds: Kinds<'_>,
     problems: &mut Problems,
-) -> Option<FlowDeclaration> {
+) -> Option<FileDeclaration> {
     let mut lower = Lower {
         source,
-        kinds,
+        kinds: kinds.all,
+        built_in: kinds.built_in,
         problems,
         complete: true,
     };
-    let flow = lower.flow(root);
-    flow.filter(|_| lower.complete)
+    let declaration = match library::is_task_kind(&source.path) {
+        true => lower.task_kind(root).map(FileDeclaration::TaskKind),
+        false => lower.flow(root).map(FileDeclaration::Flow),
+    };
+    declaration.filter(|_| lower.complete)
 }
 
 /// What every step of lowering needs.
@@ -46,6 +51,8 @@ struct Lower<'a> {
     source: &'a SourceFile,
     /// The kind keys of the catalog.
     kinds: &'a [&'a str],
+    /// Those of kinds that are not written in the language.
+    built_in: &'a [&'a str],
     problems: &'a mut Problems,
     /// Whether everything that has a name is in the declaration.
     complete: bool,

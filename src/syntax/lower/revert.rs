@@ -16,12 +16,17 @@ impl Lower<'_> {
         task: &TaskDeclaration,
         key: Span,
     ) -> Option<RevertDeclaration> {
-        if let KindDeclaration::Group(_) = task.kind {
+        let several = match task.kind {
+            KindDeclaration::Group(_) => Some("a group"),
+            KindDeclaration::Flow { .. } => Some("a sub-flow"),
+            KindDeclaration::Call { .. } => None,
+        };
+        if let Some(several) = several {
             self.report(
                 Problem::error(
                     code::WRONG_LEVEL,
                     key,
-                    "a group is undone by undoing its tasks, and has no `revert` of its own",
+                    format!("{several} is undone by undoing its tasks, and has no `revert` of its own"),
                 )
                 .help("put `revert` on the tasks in it; for something that is undone last, add a first task"),
             );

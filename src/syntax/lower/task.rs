@@ -28,16 +28,12 @@ impl Lower<'_> {
         };
         let mut kinds: Vec<(Spanned<String>, Node)> = Vec::new();
         let mut rest = Vec::with_capacity(entries.len());
-        let mut not_yet = false;
+        let mut with = None;
         for (key, node) in self.known(Level::Task, entries) {
             match key.value.as_str() {
-                "flow" => {
-                    self.not_yet(&key, "a sub-flow");
-                    not_yet = true;
-                }
-                "with" => self.not_yet(&key, "what a sub-flow is given"),
+                "with" => with = Some((key, node)),
                 "name" => self.name_key(&name, &key, in_list),
-                "tasks" => kinds.push((key, node)),
+                "tasks" | "flow" => kinds.push((key, node)),
                 kind if self.kinds.contains(&kind) => kinds.push((key, node)),
                 _ => rest.push((key, node)),
             }
@@ -62,9 +58,7 @@ impl Lower<'_> {
         let mut kinds = kinds.into_iter();
         let Some((kind, params)) = kinds.next() else {
             self.complete = false;
-            if !not_yet {
-                self.no_kind(&name);
-            }
+            self.no_kind(&name);
             // What else is wrong with it is worth knowing all the same.
             let kind = KindDeclaration::Call {
                 kind: name.clone(),
@@ -76,16 +70,58 @@ impl Lower<'_> {
             self.rest(TaskDeclaration::new(name, kind), rest);
             return None;
         };
-        let kind = if kind.value == "tasks" {
-            KindDeclaration::Group(self.body(params, kind.span)?)
-        } else {
-            if params.value == NodeValue::Null {
-                let wanted = format!("what `{}` needs", kind.value);
-                self.wrong_shape(&params, &kind.value, &wanted);
+        if let Some((with, _)) = with.as_ref().filter(|_| kind.value != "flow") {
+            let what = format!(
+                "`with` is what a sub-flow is given, and `{}` is none",
+                shown(&name.value)
+            );
+            let help = format!("put it under `{}`", kind.value);
+            self.report(Problem::error(code::WRONG_LEVEL, with.span, what).help(help));
+        }
+        let kind = match kind.value.as_str() {
+            "tasks" => KindDeclaration::Group(self.body(params, kind.span)?),
+            "flow" => {
+                let Some(reference) = self.name(params, "flow") else {
+                    self.complete = false;
+                    return None;
+                };
+                let with = with.map(|(_, node)| self.with(node)).unwrap_or_default();
+                KindDeclaration::Flow { reference, with }
             }
-            KindDeclaration::Call { kind, params }
+            _ => {
+                if params.value == NodeValue::Null {
+                    let wanted = format!("what `{}` needs", kind.value);
+                    self.wrong_shape(&params, &kind.value, &wanted);
+                }
+                KindDeclaration::Call { kind, params }
+            }
         };
         Some(self.rest(TaskDeclaration::new(name, kind), rest))
+    }
+
+    /// What a sub-flow is given.
+    fn with(&mut self, node: Node) -> Vec<(Spanned<String>, Node)> {
+        match entries(node) {
+            Ok(entries) => {
+                let entries = entries.into_iter();
+                entries
+                    .map(|(key, node)| (Spanned::new(key.text, key.span), node))
+                    .collect()
+            }
+            Err(other) => {
+                let wanted = "a mapping of names of the sub-flow's store, such as { port: 8080 }";
+                self.wrong_shape(&other, "with", wanted);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Whether a task is several: a group, a sub-flow, or maybe a kind that is written in the language.
+    fn may_be_several(&self, task: &TaskDeclaration) -> bool {
+        match &task.kind {
+            KindDeclaration::Group(_) | KindDeclaration::Flow { .. } => true,
+            KindDeclaration::Call { kind, .. } => !self.built_in.contains(&kind.value.as_str()),
+        }
     }
 
     /// What a task says beside its kind.
@@ -113,7 +149,7 @@ impl Lower<'_> {
                 "priority" => task.priority = self.priority(node),
                 "matrix" => task.matrix = self.matrix(node, key.span),
                 "max_parallel" => {
-                    if let (KindDeclaration::Call { .. }, false) = (&task.kind, copied) {
+                    if !copied && !self.may_be_several(&task) {
                         self.report(
                             Problem::error(
                                 code::WRONG_LEVEL,
@@ -140,6 +176,9 @@ impl Lower<'_> {
             NodeValue::Null | NodeValue::Scalar { .. } | NodeValue::List(_) | NodeValue::Map(_)
                 if group =>
             {
+                ProvidesDeclaration::Inner(self.names(node, "provides"))
+            }
+            NodeValue::List(_) if self.may_be_several(task) => {
                 ProvidesDeclaration::Inner(self.names(node, "provides"))
             }
             NodeValue::Scalar { .. } => {
@@ -205,7 +244,7 @@ impl Lower<'_> {
         )
     }
 
-    fn if_interrupted(&mut self, node: Node) -> Option<Spanned<IfInterrupted>> {
+    pub(super) fn if_interrupted(&mut self, node: Node) -> Option<Spanned<IfInterrupted>> {
         self.word(
             node,
             "if_interrupted",

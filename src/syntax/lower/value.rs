@@ -5,6 +5,7 @@ use regex::RegexBuilder;
 use super::Lower;
 use super::read::{first_line, is_quoted};
 use crate::model::{Declared, Span, Spanned, Type, TypeError, Value};
+use crate::syntax::library;
 use crate::syntax::{Node, NodeValue, Problem, ambiguity, code, did_you_mean, plain_value, shown};
 
 /// How much memory a compiled pattern may take, in bytes.
@@ -263,7 +264,8 @@ impl Lower<'_> {
                 )
                 .help("say where it is read from instead: `from: env:NAME` or `from: file:PATH`"),
             );
-        } else if !from {
+        } else if !from && name.span.file == 0 && !library::is_task_kind(&self.source.path) {
+            // What is part of another flow is given its secrets by that.
             self.report(
                 Problem::warning(
                     code::SECRET_WITHOUT_SOURCE,

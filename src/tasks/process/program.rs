@@ -50,6 +50,16 @@ impl Program {
         Ok(command)
     }
 
+    /// Whether other programs are there, which this one is going to run.
+    ///
+    /// # Errors
+    /// `missing_tool` names the first that is not.
+    pub fn check_others(&self, names: &[String]) -> Result<(), Failure> {
+        names
+            .iter()
+            .try_for_each(|name| self.find(name).map(|_| ()))
+    }
+
     /// What an error of starting it means.
     #[must_use]
     pub fn not_started(&self, error: &std::io::Error) -> Failure {

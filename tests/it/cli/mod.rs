@@ -3,9 +3,11 @@
 mod bad_input;
 mod conductors;
 mod explain;
+mod files;
 mod help;
 mod home;
 mod jobs;
+mod library;
 mod rehearse;
 mod running;
 mod sarif;
