@@ -98,7 +98,7 @@ impl Library {
     /// The flows among the files.
     pub fn flows(&self) -> impl Iterator<Item = &FlowDeclaration> {
         self.files.iter().flatten().filter_map(|file| match file {
-            FileDeclaration::Flow(flow) => Some(flow),
+            FileDeclaration::Flow(flow) => Some(&**flow),
             FileDeclaration::TaskKind(_) => None,
         })
     }
@@ -106,7 +106,7 @@ impl Library {
     /// The task kinds among the files.
     pub fn kinds(&self) -> impl Iterator<Item = &TaskKindDeclaration> {
         self.files.iter().flatten().filter_map(|file| match file {
-            FileDeclaration::TaskKind(kind) => Some(kind),
+            FileDeclaration::TaskKind(kind) => Some(&**kind),
             FileDeclaration::Flow(_) => None,
         })
     }
@@ -183,8 +183,8 @@ impl<'a> Gathering<'a> {
         self.cycles();
         let root = self.library.files.first_mut().and_then(Option::take);
         let flow = root.filter(|_| self.complete).map(|root| match root {
-            FileDeclaration::Flow(flow) => flow,
-            FileDeclaration::TaskKind(kind) => by_itself(kind),
+            FileDeclaration::Flow(flow) => *flow,
+            FileDeclaration::TaskKind(kind) => by_itself(*kind),
         });
         let flow = flow.map(|flow| FlowDeclaration {
             library: self.library,

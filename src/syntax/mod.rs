@@ -89,9 +89,9 @@ struct Kinds<'a> {
 #[derive(Debug, Clone, PartialEq)]
 enum FileDeclaration {
     /// A flow.
-    Flow(FlowDeclaration),
+    Flow(Box<FlowDeclaration>),
     /// A task kind.
-    TaskKind(TaskKindDeclaration),
+    TaskKind(Box<TaskKindDeclaration>),
 }
 
 /// The spanned tree of a bundle's flow, whatever it says; `None` if its text cannot be read. For editors, to which a

@@ -40,8 +40,12 @@ pub(super) fn lower(
         complete: true,
     };
     let declaration = match library::is_task_kind(&source.path) {
-        true => lower.task_kind(root).map(FileDeclaration::TaskKind),
-        false => lower.flow(root).map(FileDeclaration::Flow),
+        true => lower
+            .task_kind(root)
+            .map(|kind| FileDeclaration::TaskKind(Box::new(kind))),
+        false => lower
+            .flow(root)
+            .map(|flow| FileDeclaration::Flow(Box::new(flow))),
     };
     declaration.filter(|_| lower.complete)
 }
