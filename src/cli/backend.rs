@@ -12,6 +12,7 @@ use super::report::{Error, Exit, Result};
 use crate::boards::redis::{RedisAddress, RedisBoard};
 use crate::boards::sql::SqlBoard;
 use crate::ports::{JobBoard, Store, SystemClock};
+use crate::sql::without_password;
 use crate::stores::sql::SqlStore;
 
 /// The store and the board.
@@ -71,7 +72,8 @@ fn redis_address(url: &str) -> Result<Option<RedisAddress>> {
 
 fn at(error: Error, url: &str) -> Error {
     error.help(format!(
-        "it is at {url}; `--store` and `--board` name others"
+        "it is at {}; `--store` and `--board` name others",
+        without_password(url)
     ))
 }
 
@@ -82,35 +84,26 @@ fn checked(url: &str, what: &str) -> Result<String> {
             .help(format!("write {}", url_of(&absolute(url)))));
     };
     match scheme {
-        "sqlite" => Ok(url.to_owned()),
+        "sqlite" | "mysql" | "mariadb" | "postgres" | "postgresql" => Ok(url.to_owned()),
         "redis" | "rediss" if what == "board" => Ok(url.to_owned()),
         "redis" | "rediss" => Err(Error::input(format!(
             "the {what} `{}`: Redis can be the board, not the store",
             without_password(url)
         ))
-        .help("write --board for it, and sqlite:///path/jobs.db as the store")),
-        "mysql" | "mariadb" | "postgres" | "postgresql" => Err(Error::input(format!(
-            "the {what} `{}`: this build knows only sqlite",
-            without_password(url)
-        ))
-        .help("write sqlite:///path/jobs.db")),
+        .help("write --board for it, and another URL for the store")),
         other => Err(Error::input(format!(
             "the {what} `{}`: `{other}` is not known",
             without_password(url)
         ))
-        .help("write sqlite:///path/jobs.db")),
+        .help(FORMS)),
     }
 }
+
+const FORMS: &str = "write sqlite:///path/jobs.db, mysql://user:password@host:3306/database or \
+                     postgres://user:password@host:5432/database";
 
 fn absolute(path: &str) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
-}
-
-fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rfind('@')) {
-        (Some((scheme, _)), Some(at)) => format!("{scheme}://…{}", &url[at..]),
-        _ => url.to_owned(),
-    }
 }
 
 fn default_url() -> Result<String> {

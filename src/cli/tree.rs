@@ -340,7 +340,7 @@ mod tests {
                 name,
                 1_500,
                 Change::Succeeded {
-                    result: Value::Null,
+                    result: Value::Null.into(),
                 },
             );
         }
@@ -362,7 +362,7 @@ mod tests {
             "ship",
             2_000,
             Change::Failed {
-                failure,
+                failure: Box::new(failure),
                 allowed: false,
             },
         );

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -162,65 +163,107 @@ impl Leases {
         let dropped: Vec<JobId> = self.book().to_release.iter().copied().collect();
         for job in dropped {
             // Claimed again in the meantime: it is no longer dropped.
-            if self.book().to_release.contains(&job)
-                && self.board.release(&self.who, job).await.is_ok()
-            {
-                self.book().to_release.remove(&job);
+            if !self.book().to_release.contains(&job) {
+                continue;
             }
+            if self.board.release(&self.who, job).await.is_err() {
+                return;
+            }
+            self.book().to_release.remove(&job);
         }
     }
 
     /// Renews once; `false` if something is in doubt.
     async fn renew(&self) -> bool {
-        self.release_dropped().await;
         let jobs: Vec<JobId> = self.book().held.keys().copied().collect();
-        if jobs.is_empty() {
-            return true;
-        }
         let started = self.clock.now();
-        let limit = self.ttl / 3;
-        let asked = self.board.renew(&self.who, &jobs, self.ttl);
-        let renewed = within(self.clock.as_ref(), limit, asked).await;
-        let confirmed: BTreeSet<JobId> = match renewed {
-            Some(Ok(jobs)) => {
+        let doubtful = match self.confirmed(&jobs).await {
+            // All is well, or there is nothing.
+            Some(confirmed) if confirmed.len() == jobs.len() => {
+                self.extend(&jobs, started);
+                let release = self.release_dropped();
+                within(self.clock.as_ref(), self.limit(), release).await;
+                return true;
+            }
+            Some(confirmed) => {
+                self.extend(&confirmed, started);
+                let missing = jobs.iter().filter(|job| !confirmed.contains(job));
+                let missing: Vec<JobId> = missing.copied().collect();
+                let standing = self.ask_store(&missing, started).await;
+                // The board may have forgotten them. What somebody else has claimed there is not changed.
+                let restore = self.board.restore(&standing, self.ttl);
+                let _ = within(self.clock.as_ref(), self.limit(), restore).await;
+                missing
+            }
+            None => {
+                self.ask_store(&jobs, started).await;
+                jobs
+            }
+        };
+        doubtful.is_empty()
+    }
+
+    /// How long the board or the store is waited for. Whoever takes a job over waits for the margin before it starts
+    /// anything; so in less than that both have to be asked.
+    fn limit(&self) -> Duration {
+        self.margin / 3
+    }
+
+    /// Which of the jobs the board says are still held; `None` if it is away.
+    async fn confirmed(&self, jobs: &[JobId]) -> Option<Vec<JobId>> {
+        if jobs.is_empty() {
+            return Some(Vec::new());
+        }
+        let asked = self.board.renew(&self.who, jobs, self.ttl);
+        match within(self.clock.as_ref(), self.limit(), asked).await {
+            Some(Ok(held)) => {
                 self.outage.answered(Access::Write);
-                jobs.into_iter().collect()
+                Some(held)
             }
             Some(Err(error)) => {
                 self.outage.failed(Access::Write, &error);
-                BTreeSet::new()
+                None
             }
             None => {
                 let silent = BoardError::Unavailable("it does not answer".into());
                 self.outage.failed(Access::Write, &silent);
-                BTreeSet::new()
-            }
-        };
-        let mut doubtful = Vec::new();
-        for (job, held) in &mut self.book().held {
-            if confirmed.contains(job) {
-                held.until = started.plus(self.ttl);
-            } else {
-                doubtful.push(*job);
+                None
             }
         }
-        for job in &doubtful {
-            self.ask_store(*job, started).await;
-        }
-        doubtful.is_empty()
     }
 
-    /// The board does not confirm a job: the store decides, or its silence does.
-    async fn ask_store(&self, job: JobId, started: Timestamp) {
-        let Some((owned, until)) = self.held(job) else {
-            return;
-        };
+    fn extend(&self, jobs: &[JobId], since: Timestamp) {
+        let mut book = self.book();
+        for job in jobs {
+            if let Some(held) = book.held.get_mut(job) {
+                held.until = since.plus(self.ttl);
+            }
+        }
+    }
+
+    /// The board does not confirm some jobs: the store decides, or its silence does. Those that it says are owned, and
+    /// by whom.
+    async fn ask_store(
+        &self,
+        jobs: &[JobId],
+        started: Timestamp,
+    ) -> Vec<(Notice, Option<ConductorId>)> {
+        let asked = jobs.iter().map(|job| self.stands(*job, started));
+        let standing = join_all(asked).await.into_iter().flatten();
+        standing
+            .map(|notice| (notice, Some(self.who.clone())))
+            .collect()
+    }
+
+    /// Whether a job is still owned: how to post it. If it is not, or if nobody has said so for too long, it is lost.
+    async fn stands(&self, job: JobId, started: Timestamp) -> Option<Notice> {
+        let (owned, until) = self.held(job)?;
         let stands = match &owned {
             // Not owned yet: whether it will be is being asked by whoever claimed it.
             None => None,
             Some((epoch, _)) => {
                 let asked = self.store.owns(job, &self.who, *epoch);
-                match within(self.clock.as_ref(), self.ttl / 3, asked).await {
+                match within(self.clock.as_ref(), self.limit(), asked).await {
                     Some(Ok(stands)) => Some(stands),
                     Some(Err(_)) | None => None,
                 }
@@ -235,16 +278,13 @@ impl Leases {
             if let Some(held) = self.book().held.get(&job) {
                 held.lost.cancel();
             }
-            return;
+            return None;
         }
-        if let (Some(true), Some((_, notice))) = (stands, owned) {
-            if let Some(held) = self.book().held.get_mut(&job) {
-                held.until = started.plus(self.ttl);
-            }
-            // The board may have forgotten it. If somebody else has claimed it there, this changes nothing.
-            let post = self.board.post(&notice, Some((&self.who, self.ttl)));
-            let _ = within(self.clock.as_ref(), self.ttl / 3, post).await;
+        if stands != Some(true) {
+            return None;
         }
+        self.extend(&[job], started);
+        owned.map(|(_, notice)| notice)
     }
 
     fn held(&self, job: JobId) -> Option<(Option<(Epoch, Notice)>, Timestamp)> {

@@ -202,7 +202,7 @@ impl Attempt {
                     .command
                     .undo
                     .as_ref()
-                    .map_or(Value::Null, |undo| undo.result.clone()),
+                    .map_or(Value::Null, |undo| Value::clone(&undo.result)),
                 failure: self.own_failure(side.name).cloned(),
             };
             let call = async { side.kind.revert(call, outcome).await.map(|()| Value::Null) };

@@ -27,7 +27,7 @@ pub(super) fn of_attempt(
     );
     names.insert("conductor".to_owned(), json!({"name": context.conductor}));
     if let Some(undo) = &command.undo {
-        names.insert("result".to_owned(), undo.result.clone());
+        names.insert("result".to_owned(), Value::clone(&undo.result));
         let failure = undo
             .failure
             .as_deref()

@@ -13,6 +13,7 @@ mod span;
 mod state;
 mod time;
 mod types;
+mod value;
 
 pub use failure::{Failure, FailureKind};
 pub use id::{AtomId, ConductorId, Digest, Epoch, IdError, JobId, ScopeId};
@@ -26,6 +27,4 @@ pub use span::{Span, Spanned};
 pub use state::{AtomState, FlowState, Intention, atom_may_become, flow_may_become};
 pub use time::{Duration, Timestamp, format_duration, parse_duration};
 pub use types::{Declared, Type, TypeError, format_size, parse_size};
-
-/// A value of a flow: whatever a store name holds and a task gives back. JSON's data model.
-pub type Value = serde_json::Value;
+pub use value::{SharedValue, Value};

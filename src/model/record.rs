@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AtomId, AtomState, Failure, FlowState, Intention, Timestamp, Value};
+use super::{AtomId, AtomState, Failure, FlowState, Intention, SharedValue, Timestamp};
 
 /// A person's word on a job, for the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,19 +68,19 @@ pub enum Change {
     /// An execute side succeeded. To SUCCESS.
     Succeeded {
         /// What it gave back.
-        result: Value,
+        result: SharedValue,
     },
     /// A retry controller chose what to try next. To SUCCESS.
     Tried {
         /// The value (`for_each`), or the number of the attempt (`times`).
-        value: Value,
+        value: SharedValue,
         /// When this attempt of the scope must be done.
         deadline: Option<Timestamp>,
     },
     /// An execute side failed. To FAILURE.
     Failed {
         /// How.
-        failure: Failure,
+        failure: Box<Failure>,
         /// The flow goes on all the same (`allow_failure`).
         allowed: bool,
     },
@@ -89,7 +89,7 @@ pub enum Change {
     /// Found RUNNING after its conductor died, and it must not run again by itself. To INTERRUPTED.
     Interrupted {
         /// What is known of it.
-        failure: Failure,
+        failure: Box<Failure>,
     },
     /// Its conductor stopped it in order to hand over; it stays RUNNING and is found so by the next one.
     HandedOver,
@@ -98,36 +98,36 @@ pub enum Change {
     /// A revert side failed and is tried again at an instant. Stays REVERTING.
     RevertRetried {
         /// How it failed.
-        failure: Failure,
+        failure: Box<Failure>,
         /// When it is tried again.
         until: Timestamp,
     },
     /// Undone. To REVERTED.
     Reverted {
         /// The person who said so, if one did.
-        by: Option<Operator>,
+        by: Option<Box<Operator>>,
     },
     /// A revert side failed for good. To REVERT_FAILURE.
     RevertFailed {
         /// How.
-        failure: Failure,
+        failure: Box<Failure>,
     },
     /// A person leaves it as it is. Stays REVERT_FAILURE or INTERRUPTED, and holds nothing up any more.
     GivenUp {
         /// Who.
-        by: Operator,
+        by: Box<Operator>,
     },
     /// A person lets an interrupted execute, or a revert that failed, run again. Its start follows.
     Permitted {
         /// Who.
-        by: Operator,
+        by: Box<Operator>,
     },
     /// Put back by a retry of its scope. To PENDING.
     Reset,
     /// A retry controller will try again once its scope is undone. Stays SUCCESS, intention RETRY.
     RetryDecided {
         /// What failed.
-        failure: Failure,
+        failure: Box<Failure>,
     },
     /// A retry controller's scope is undone; the next attempt starts now or at an instant. To RETRYING.
     Retrying {
@@ -138,7 +138,7 @@ pub enum Change {
     /// Stays SUCCESS, intention IGNORE.
     AllowDecided {
         /// What failed.
-        failure: Failure,
+        failure: Box<Failure>,
     },
     /// The flow changes its state, or how it ends.
     Flow {
@@ -172,7 +172,7 @@ pub struct Try {
     /// The attempt, from 1.
     pub number: u32,
     /// The value that was tried (`for_each`), or the attempt (`times`).
-    pub value: Value,
+    pub value: SharedValue,
     /// How it failed; `None` while it stands.
     pub failure: Option<Failure>,
 }
@@ -211,7 +211,7 @@ pub struct AtomRow {
     /// When it came into its state.
     pub since: Timestamp,
     /// What its execute side gave back; for a controller, the current value.
-    pub result: Value,
+    pub result: SharedValue,
     /// How its execute side failed, until a retry puts it back.
     pub failure: Option<Box<Failure>>,
     /// How its revert side failed last.
@@ -219,6 +219,9 @@ pub struct AtomRow {
     /// What a retry controller tried.
     pub history: Option<Box<RetryHistory>>,
 }
+
+/// There is one for every atom, and what a million of them take is felt. So what few have is boxed.
+const _: () = assert!(size_of::<AtomRow>() <= 88 && size_of::<Record>() <= 56);
 
 /// All that is known of the flow itself.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

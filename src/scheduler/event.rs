@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::model::{AtomId, Failure, Operator, Phase, Record, Timestamp, Value, Verb};
+use crate::model::{AtomId, Failure, Operator, Phase, Record, SharedValue, Timestamp, Value, Verb};
 
 /// What happens to a flow.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +73,7 @@ pub struct Command {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Undo {
     /// What the execute side gave back; null if nothing.
-    pub result: Value,
+    pub result: SharedValue,
     /// Its own failure, or what made its scope unwind.
     pub failure: Option<Arc<Failure>>,
     /// The failures that still stand, in file order; the first [`Undo::FAILURES`] of them.

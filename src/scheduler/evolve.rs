@@ -1,8 +1,8 @@
 //! The fold: what a record makes of a row. A checkpoint is the fold of its records.
 
 use crate::model::{
-    AtomRow, AtomState, Change, FlowRow, FlowState, Intention, RetryHistory, Timestamp, Try,
-    atom_may_become, flow_may_become,
+    AtomRow, AtomState, Change, Failure, FlowRow, FlowState, Intention, RetryHistory, Timestamp,
+    Try, atom_may_become, flow_may_become,
 };
 
 /// A record that does not fit the row: what it says.
@@ -68,13 +68,13 @@ pub fn evolve(row: &mut AtomRow, change: &Change, at: Timestamp) -> Result<(), I
         }
         Change::Failed { failure, allowed } => {
             row.wake_at = None;
-            row.failure = Some(Box::new(failure.clone()));
+            row.failure = Some(failure.clone());
             if *allowed {
                 row.intention = Intention::Ignore;
             }
         }
         Change::Ignored => row.intention = Intention::Ignore,
-        Change::Interrupted { failure } => row.failure = Some(Box::new(failure.clone())),
+        Change::Interrupted { failure } => row.failure = Some(failure.clone()),
         Change::Reverting => {
             row.intention = Intention::Revert;
             row.wake_at = None;
@@ -86,7 +86,7 @@ pub fn evolve(row: &mut AtomRow, change: &Change, at: Timestamp) -> Result<(), I
         }
         Change::RevertFailed { failure } => {
             row.wake_at = None;
-            row.revert_failure = Some(Box::new(failure.clone()));
+            row.revert_failure = Some(failure.clone());
         }
         Change::Reset => {
             *row = AtomRow {
@@ -129,7 +129,7 @@ fn note(row: &mut AtomRow, change: &Change) -> Result<(), Illegal> {
     match change {
         Change::RevertRetried { failure, until } => {
             row.revert_tries += 1;
-            row.revert_failure = Some(Box::new(failure.clone()));
+            row.revert_failure = Some(failure.clone());
             row.wake_at = Some(*until);
         }
         Change::GivenUp { .. } => row.intention = Intention::Ignore,
@@ -141,7 +141,7 @@ fn note(row: &mut AtomRow, change: &Change) -> Result<(), Illegal> {
                 _ => Intention::Ignore,
             };
             if let Some(last) = row.history.as_mut().and_then(|h| h.last.last_mut()) {
-                last.failure = Some(failure.clone());
+                last.failure = Some(Failure::clone(failure));
             }
         }
         _ => {}

@@ -368,7 +368,7 @@ impl Scheduler {
                     self.execute_failed(step, atom, failure, now);
                 }
                 IfInterrupted::Pause => {
-                    let failure = self.lost(atom);
+                    let failure = Box::new(self.lost(atom));
                     self.apply(step, atom, Change::Interrupted { failure }, now);
                 }
             },

@@ -46,14 +46,14 @@ impl Scheduler {
         match origin {
             Origin::Input => Some(self.plan.inputs.get(name).cloned().unwrap_or(Value::Null)),
             Origin::Secret => None,
-            Origin::Retry(controller) => Some(self.rows[controller.index()].result.clone()),
+            Origin::Retry(controller) => Some(Value::clone(&self.rows[controller.index()].result)),
             Origin::Literal(value) => Some(value.clone()),
             Origin::List(list) => {
                 let items = self.plan.lists[*list as usize].iter();
                 Some(items.filter_map(|item| self.value(item, name)).collect())
             }
             Origin::Provided { atom, name } => {
-                let result = &self.rows[atom.index()].result;
+                let result: &Value = &self.rows[atom.index()].result;
                 let part = self
                     .plan
                     .task(*atom)

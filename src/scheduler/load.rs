@@ -59,6 +59,9 @@ impl Scheduler {
         };
         for (atom, row) in checkpoint.atoms {
             scheduler.check_row(atom, &row)?;
+            if row.state != AtomState::Pending {
+                scheduler.touched.insert(atom);
+            }
             scheduler.rows[atom.index()] = row;
         }
         scheduler.derive();
@@ -73,11 +76,9 @@ impl Scheduler {
         for node in first.collect::<Vec<_>>() {
             self.pass(node);
         }
-        for atom in self.outline.ids() {
+        // What is PENDING has nothing to tell.
+        for atom in self.touched.range(self.range(ScopeId::FLOW, Purpose::Flow)) {
             let row = &self.rows[atom.index()];
-            if row.state != AtomState::Pending {
-                self.touched.insert(atom);
-            }
             if row.failure.is_some() {
                 self.failed.insert(atom);
             }

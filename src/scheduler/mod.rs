@@ -118,7 +118,14 @@ impl Scheduler {
                 self.landed(atom);
                 match (phase, outcome) {
                     (Phase::Execute, Ok(result)) => {
-                        self.apply(&mut step, atom, Change::Succeeded { result }, now);
+                        self.apply(
+                            &mut step,
+                            atom,
+                            Change::Succeeded {
+                                result: result.into(),
+                            },
+                            now,
+                        );
                     }
                     (Phase::Execute, Err(failure)) => {
                         self.execute_failed(&mut step, atom, failure, now);

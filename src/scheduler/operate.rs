@@ -66,7 +66,7 @@ impl Scheduler {
             self.decide_stalled(step, verb, by, now);
         }
         for atom in chosen {
-            let by = by.clone();
+            let by = Box::new(by.clone());
             let interrupted = self.rows[atom.index()].state == AtomState::Interrupted;
             match verb {
                 Verb::Retry => {
@@ -91,7 +91,7 @@ impl Scheduler {
                         cause: None,
                         deadline: None,
                         abandoned: true,
-                        by: Some(Box::new(by)),
+                        by: Some(by),
                     };
                     self.apply_flow(step, change, now);
                     self.ask_for_interrupted(step, atom, interrupted, failure, now);

@@ -62,16 +62,18 @@ impl Outline {
                 AtomKind::Retry(_) | AtomKind::Start | AtomKind::End => false,
             },
         });
-        let edges = || {
-            plan.graph
-                .edge_references()
-                .map(|edge| (plan.graph[edge.source()], plan.graph[edge.target()]))
-        };
+        let edges = plan.graph.edge_references();
+        let edges = edges.map(|edge| (plan.graph[edge.source()], plan.graph[edge.target()]));
+        let mut edges: Vec<(AtomId, AtomId)> = edges.collect();
         let count = plan.atoms.len();
+        let after = Neighbours::new(count, &mut edges);
+        for edge in &mut edges {
+            *edge = (edge.1, edge.0);
+        }
         Self {
             nodes: nodes.collect(),
-            after: Neighbours::new(count, edges().collect()),
-            before: Neighbours::new(count, edges().map(|(from, to)| (to, from)).collect()),
+            after,
+            before: Neighbours::new(count, &mut edges),
         }
     }
 
@@ -112,17 +114,17 @@ struct Neighbours {
 }
 
 impl Neighbours {
-    fn new(count: usize, mut edges: Vec<(AtomId, AtomId)>) -> Self {
+    fn new(count: usize, edges: &mut Vec<(AtomId, AtomId)>) -> Self {
         edges.sort_unstable();
         edges.dedup();
         let mut starts = vec![0u32; count + 1];
-        for (from, _) in &edges {
+        for (from, _) in &*edges {
             starts[from.index() + 1] += 1;
         }
         for at in 0..count {
             starts[at + 1] += starts[at];
         }
-        let nodes = edges.into_iter().map(|(_, to)| to).collect();
+        let nodes = edges.iter().map(|(_, to)| *to).collect();
         Self { starts, nodes }
     }
 

@@ -26,7 +26,7 @@ impl Scheduler {
             && !self.is_alone(scope)
             && plan.task(atom).is_some_and(|task| task.allow_failure);
         let change = Change::Failed {
-            failure: failure.clone(),
+            failure: Box::new(failure.clone()),
             allowed,
         };
         self.apply(step, atom, change, now);
@@ -55,11 +55,13 @@ impl Scheduler {
             {
                 let tries = self.tries(controller);
                 if self.has_more(retry, tries, &failure) {
+                    let failure = Box::new(failure);
                     self.apply(step, controller, Change::RetryDecided { failure }, now);
                     self.unwind(step, id, Purpose::Retry);
                     return;
                 }
                 if around.allow_failure {
+                    let failure = Box::new(failure);
                     self.apply(step, controller, Change::AllowDecided { failure }, now);
                     self.unwind(step, id, Purpose::Allow);
                     return;
@@ -134,6 +136,7 @@ impl Scheduler {
         match next {
             Ok(value) => {
                 let deadline = plan.scope(atom.scope).timeout.map(|t| now.plus(t));
+                let value = value.into();
                 self.apply(step, controller, Change::Tried { value, deadline }, now);
                 if let Some(at) = deadline {
                     self.timers.push(Reverse((at, Timer::Atom(controller))));

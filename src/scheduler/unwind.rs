@@ -341,11 +341,15 @@ impl Scheduler {
             .map(|retry| now.plus(self.delay(retry, atom, failure.attempt)));
         match again {
             Some(until) => {
+                let failure = Box::new(failure);
                 self.apply(step, atom, Change::RevertRetried { failure, until }, now);
                 self.timers
                     .push(std::cmp::Reverse((until, Timer::Atom(atom))));
             }
-            None => self.apply(step, atom, Change::RevertFailed { failure }, now),
+            None => {
+                let failure = Box::new(failure);
+                self.apply(step, atom, Change::RevertFailed { failure }, now);
+            }
         }
     }
 

@@ -1,13 +1,23 @@
-//! What goes into a script and what comes out of it, without the database's own types.
+//! What goes into a script, without the database's own types.
 
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments, Decode, Row as _, Sqlite, Type};
+use sqlx::mysql::{MySql, MySqlArguments};
+use sqlx::postgres::{PgArguments, Postgres};
+use sqlx::sqlite::{Sqlite, SqliteArguments};
+use sqlx::{Arguments, Encode, Type};
 
-use super::SqlError;
+/// One argument.
+#[derive(Debug, Clone)]
+enum Arg {
+    Int(i64),
+    Text(String),
+    MaybeText(Option<String>),
+    Bytes(Vec<u8>),
+    Batch(String),
+}
 
 /// The arguments of a script, in the order of `$1`, `$2` …
-#[derive(Debug, Default)]
-pub struct Args(SqliteArguments);
+#[derive(Debug, Default, Clone)]
+pub struct Args(Vec<Arg>);
 
 impl Args {
     /// None yet.
@@ -19,89 +29,93 @@ impl Args {
     /// The next one is a whole number.
     #[must_use]
     pub fn int(self, value: i64) -> Self {
-        self.add(value)
+        self.and(Arg::Int(value))
     }
 
     /// The next one is text.
     #[must_use]
     pub fn text(self, value: impl Into<String>) -> Self {
-        self.add(value.into())
+        self.and(Arg::Text(value.into()))
     }
 
     /// The next one is text, or null.
     #[must_use]
     pub fn maybe_text(self, value: Option<String>) -> Self {
-        self.add(value)
+        self.and(Arg::MaybeText(value))
     }
 
     /// The next one is bytes.
     #[must_use]
     pub fn bytes(self, value: Vec<u8>) -> Self {
-        self.add(value)
+        self.and(Arg::Bytes(value))
     }
 
-    fn add<'v>(mut self, value: impl sqlx::Encode<'v, Sqlite> + Type<Sqlite>) -> Self {
-        self.0
-            .add(value)
-            .expect("numbers, text and bytes can always be encoded");
+    /// The next one is a JSON array of rows. What an empty one goes into does nothing, and is not sent to a server.
+    #[must_use]
+    pub fn batch(self, rows: impl Into<String>) -> Self {
+        self.and(Arg::Batch(rows.into()))
+    }
+
+    fn and(mut self, arg: Arg) -> Self {
+        self.0.push(arg);
         self
     }
 
-    pub(super) fn into_inner(self) -> SqliteArguments {
-        self.0
+    /// Whether one of `chosen` (from 0) is an empty batch.
+    pub(super) fn has_empty_batch(&self, chosen: &[usize]) -> bool {
+        chosen
+            .iter()
+            .any(|index| matches!(&self.0[*index], Arg::Batch(rows) if rows == "[]"))
+    }
+
+    pub(super) fn into_sqlite(self) -> SqliteArguments {
+        let mut bound = SqliteArguments::default();
+        for arg in self.0 {
+            match arg {
+                Arg::Int(value) => add::<Sqlite, _>(&mut bound, value),
+                Arg::Text(value) | Arg::Batch(value) => add::<Sqlite, _>(&mut bound, value),
+                Arg::MaybeText(value) => add::<Sqlite, _>(&mut bound, value),
+                Arg::Bytes(value) => add::<Sqlite, _>(&mut bound, value),
+            }
+        }
+        bound
+    }
+
+    pub(super) fn mysql(&self, chosen: &[usize]) -> MySqlArguments {
+        let mut bound = MySqlArguments::default();
+        for index in chosen {
+            match &self.0[*index] {
+                Arg::Int(value) => add::<MySql, _>(&mut bound, *value),
+                Arg::Text(value) | Arg::Batch(value) => add::<MySql, _>(&mut bound, value.as_str()),
+                Arg::MaybeText(value) => add::<MySql, _>(&mut bound, value.as_deref()),
+                Arg::Bytes(value) => add::<MySql, _>(&mut bound, value.as_slice()),
+            }
+        }
+        bound
+    }
+
+    pub(super) fn postgres(&self, chosen: &[usize]) -> PgArguments {
+        let mut bound = PgArguments::default();
+        for index in chosen {
+            match &self.0[*index] {
+                Arg::Int(value) => add::<Postgres, _>(&mut bound, *value),
+                Arg::Text(value) | Arg::Batch(value) => {
+                    add::<Postgres, _>(&mut bound, value.as_str());
+                }
+                Arg::MaybeText(value) => add::<Postgres, _>(&mut bound, value.as_deref()),
+                Arg::Bytes(value) => add::<Postgres, _>(&mut bound, value.as_slice()),
+            }
+        }
+        bound
     }
 }
 
-/// A row that a script gave back. Columns are counted from 0.
-pub struct Row(pub(super) SqliteRow);
-
-impl Row {
-    /// A whole number.
-    ///
-    /// # Errors
-    /// [`SqlError::Unreadable`]: null, or something else.
-    pub fn int(&self, column: usize) -> Result<i64, SqlError> {
-        self.get(column)
-    }
-
-    /// A whole number, or null.
-    ///
-    /// # Errors
-    /// [`SqlError::Unreadable`]: something else.
-    pub fn maybe_int(&self, column: usize) -> Result<Option<i64>, SqlError> {
-        self.get(column)
-    }
-
-    /// Text.
-    ///
-    /// # Errors
-    /// [`SqlError::Unreadable`]: null, or something else.
-    pub fn text(&self, column: usize) -> Result<String, SqlError> {
-        self.get(column)
-    }
-
-    /// Text, or null.
-    ///
-    /// # Errors
-    /// [`SqlError::Unreadable`]: something else.
-    pub fn maybe_text(&self, column: usize) -> Result<Option<String>, SqlError> {
-        self.get(column)
-    }
-
-    /// Bytes.
-    ///
-    /// # Errors
-    /// [`SqlError::Unreadable`]: null, or something else.
-    pub fn bytes(&self, column: usize) -> Result<Vec<u8>, SqlError> {
-        self.get(column)
-    }
-
-    fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
-        &'r self,
-        column: usize,
-    ) -> Result<T, SqlError> {
-        self.0
-            .try_get(column)
-            .map_err(|cause| SqlError::Unreadable(cause.to_string()))
-    }
+fn add<'v, D, T>(bound: &mut D::Arguments, value: T)
+where
+    D: sqlx::Database,
+    T: Encode<'v, D> + Type<D>,
+{
+    bound
+        .add(value)
+        .expect("numbers, text and bytes can always be encoded");
 }

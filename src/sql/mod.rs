@@ -1,19 +1,31 @@
 //! What stores and boards in SQL databases share: opening one, talking to it, and saying what is wrong with it.
 //!
 //! In goes a URL, then SQL text with its arguments; out come rows, or an error that names the database and the next
-//! action. It knows no table of anybody's, and never writes on its own but to bring a schema up to date.
+//! action, and never a password. It knows no table of anybody's, and never writes on its own but to bring a schema up
+//! to date.
 //!
 //! SQL text is a script: one or more statements with `;` between them, arguments as `$1`, `$2` … counted over the
-//! whole script, the rows of all its statements in one list. A script is one round trip to the thread that
-//! holds the connection, and is prepared once.
+//! whole script, the rows of all its statements in one list. To SQLite it goes whole, one round trip to the thread
+//! that holds the connection. To a server each statement goes by itself and is prepared once; a statement with an
+//! empty batch is left out, unless it begins with `ALWAYS`. MySQL and MariaDB do not give back what an update changed, so for them a statement may
+//! begin with `GUARD`: if it changes nothing, what was begun is rolled back, and the script ends there; if it does, it
+//! yields a row with its `LAST_INSERT_ID`.
 
 mod args;
+mod connection;
 mod database;
 mod error;
+mod health;
+mod row;
 mod schema;
-mod url;
+mod script;
+mod target;
 
-pub use args::{Args, Row};
+pub use args::Args;
 pub use database::{Database, Durability, Lane};
 pub use error::SqlError;
+pub use row::Row;
 pub use schema::{Migrations, Schema};
+pub use target::{Kind, without_password};
+
+pub(crate) use database::Tries;

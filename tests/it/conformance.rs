@@ -336,7 +336,7 @@ fn preset(presets: &[Value], ids: &BTreeMap<String, AtomId>) -> Checkpoint {
         if !preset["result"].is_null() {
             row.state = AtomState::Success;
             row.attempt = 1;
-            row.result = preset["result"].clone();
+            row.result = preset["result"].clone().into();
             if controller {
                 row.history = Some(Box::new(RetryHistory {
                     tries: 1,

@@ -39,6 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "ports",
             "engine",
             "conductor",
+            "sql",
             "stores",
             "boards",
             "tasks",

@@ -20,6 +20,7 @@ mod redis_board;
 mod rehearsal;
 mod schema;
 mod servers;
+mod sql_servers;
 mod sqlite;
 mod stage;
 mod store_contract;

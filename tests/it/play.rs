@@ -182,7 +182,7 @@ impl Player {
             failed: undo
                 .and_then(|undo| undo.failure.as_ref())
                 .is_some_and(|f| f.task == name),
-            result: undo.map_or(Value::Null, |undo| undo.result.clone()),
+            result: undo.map_or(Value::Null, |undo| Value::clone(&undo.result)),
             failures: undo
                 .into_iter()
                 .flat_map(|undo| undo.failures.iter())

@@ -23,7 +23,7 @@ pub(super) enum Trouble {
 const OLDEST: (u32, u32) = (6, 2);
 
 /// What the scripts need to be allowed.
-const COMMANDS: &str = "+evalsha +script|load +subscribe +publish +time +get +set +incr +exists +del +pexpire \
+const COMMANDS: &str = "+evalsha +script|load +info +subscribe +publish +time +get +set +incr +exists +del +pexpire \
      +hset +hget +hmget +hexists +hdel +sadd +srem +smembers +zadd +zscore +zrange +zrangebyscore +zrem";
 
 pub(super) fn unreadable(what: String) -> BoardError {

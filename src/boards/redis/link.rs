@@ -241,12 +241,15 @@ impl Link {
         }
         let channel = self.address.key("pulse");
         connection.subscribe(&channel).await?;
-        // What was said while nobody listened.
-        let beat: Option<i64> = redis::cmd("GET")
-            .arg(&channel)
+        let about: String = redis::cmd("INFO")
+            .arg("server")
             .query_async(&mut connection)
             .await?;
-        self.pulse.read(beat.unwrap_or_default());
+        let run = about.lines().find_map(|line| line.strip_prefix("run_id:"));
+        let meet = Call::new(Name::Meet).arg(run.unwrap_or_default());
+        // The pulse too: what was said while nobody listened.
+        let meet = meet.on(self.address.board());
+        self.pulse.read(meet.invoke_async(&mut connection).await?);
         Ok(Ok(Connected { connection, broken }))
     }
 }

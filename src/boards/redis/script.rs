@@ -40,6 +40,7 @@ scripts!(
     Complete = "complete.lua",
     Wake = "wake.lua",
     Pulse = "pulse.lua",
+    Meet = "meet.lua",
     Snapshot = "snapshot.lua",
     Restore = "restore.lua",
     Rebuild = "rebuild.lua",

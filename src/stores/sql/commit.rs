@@ -1,14 +1,15 @@
-//! Committing steps: a lone one in one round trip, a batch in two, whatever its size.
+//! Committing steps: a lone one in one script, a batch in two, whatever its size.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::SqlStore;
+use super::dialect::Structured;
 use super::read::FORM;
 use crate::model::{FlowRow, JobId};
 use crate::ports::{Commit, Committed, LogBatch, StoreError};
-use crate::sql::Args;
+use crate::sql::{Args, Row, SqlError, Tries};
 
 /// Commits `steps` and `logs` in one transaction.
 pub(super) async fn commit(
@@ -27,19 +28,28 @@ pub(super) async fn commit(
 }
 
 async fn commit_one(store: &SqlStore, step: &Commit) -> Result<Committed, StoreError> {
+    let as_is = store.dialect.structured;
     let atoms: Vec<_> = step
         .atoms
         .iter()
-        .map(|write| (write.atom, &write.name, write.row.state, &write.row))
+        .map(|write| {
+            (
+                write.atom,
+                &write.name,
+                write.row.state,
+                as_is.of(&write.row),
+            )
+        })
         .collect();
+    let records: Vec<_> = step.records.iter().map(|record| as_is.of(record)).collect();
     let args = Args::new()
         .text(step.job.to_string())
         .text(step.owner.0.as_str())
         .int(step.epoch.0)
         .int(step.seq)
         .int(after(step))
-        .text(json(&atoms)?)
-        .text(json(&step.records)?)
+        .batch(json(&atoms)?)
+        .batch(json(&records)?)
         .int(FORM);
     let rows = store.database.write(store.dialect.commit_one, args).await?;
     match rows.first() {
@@ -50,11 +60,26 @@ async fn commit_one(store: &SqlStore, step: &Commit) -> Result<Committed, StoreE
     }
 }
 
+/// Commits a batch; again from the start if it lost against another transaction.
 async fn commit_many(
     store: &SqlStore,
     steps: &[Commit],
     logs: &LogBatch,
 ) -> Result<Vec<Committed>, StoreError> {
+    let mut tries = Tries::default();
+    loop {
+        match try_many(store, steps, logs).await {
+            Err(SqlError::Conflict { .. }) if tries.again().await => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+async fn try_many(
+    store: &SqlStore,
+    steps: &[Commit],
+    logs: &LogBatch,
+) -> Result<Vec<Committed>, SqlError> {
     let dialect = store.dialect;
     let mut answers = vec![Committed::Fenced; steps.len()];
     let rounds = rounds(steps);
@@ -65,14 +90,12 @@ async fn commit_many(
         } else {
             dialect.fence
         };
-        let moved = lane
-            .run(fence, Args::new().text(fence_rows(steps, round)?))
-            .await?;
-        let moved = ids(&moved)?;
+        let args = Args::new().batch(fence_rows(steps, round)?);
+        let mut asked = requests(&lane.run(fence, args).await?)?;
         let moved: Vec<usize> = round
             .iter()
             .copied()
-            .filter(|index| moved.contains(&steps[*index].job.to_string()))
+            .filter(|index| asked.contains_key(&steps[*index].job.to_string()))
             .collect();
         let last = number + 1 == rounds.len();
         let (write, logs) = if last {
@@ -81,15 +104,31 @@ async fn commit_many(
             (dialect.write, &LogBatch::default())
         };
         let moved_steps: Vec<&Commit> = moved.iter().map(|index| &steps[*index]).collect();
-        let asked = ids(&lane.run(write, write_args(&moved_steps, logs)?).await?)?;
+        let args = write_args(dialect.structured, &moved_steps, logs)?;
+        let still = lane.run(write, args).await?;
+        for step in moved_steps.iter().filter(|step| answers_requests(step)) {
+            asked.insert(step.job.to_string(), false);
+        }
+        for row in still {
+            asked.insert(row.text(0)?, true);
+        }
         for index in moved {
             answers[index] = Committed::Done {
-                requests: asked.contains(&steps[index].job.to_string()),
+                requests: asked[&steps[index].job.to_string()],
             };
         }
     }
     lane.finish();
     Ok(answers)
+}
+
+/// Whether requests that waited when the step began may be gone with it.
+fn answers_requests(step: &Commit) -> bool {
+    !step.answered.is_empty() || ends(step)
+}
+
+fn ends(step: &Commit) -> bool {
+    step.flow.as_ref().is_some_and(|flow| flow.state.is_end())
 }
 
 /// The steps in rounds, in each of which a job comes once. Nearly always that is one; at least one.
@@ -107,16 +146,18 @@ fn rounds(steps: &[Commit]) -> Vec<Vec<usize>> {
     rounds
 }
 
-fn fence_rows(steps: &[Commit], round: &[usize]) -> Result<String, StoreError> {
+fn fence_rows(steps: &[Commit], round: &[usize]) -> Result<String, SqlError> {
+    // In the order of their ids: whoever locks several jobs locks them in this order.
+    let mut round: Vec<&Commit> = round.iter().map(|index| &steps[*index]).collect();
+    round.sort_unstable_by_key(|step| step.job);
     let rows: Vec<_> = round
         .iter()
-        .map(|index| &steps[*index])
         .map(|step| (step.job, &step.owner, step.epoch, step.seq, after(step)))
         .collect();
     json(&rows)
 }
 
-fn write_args(steps: &[&Commit], logs: &LogBatch) -> Result<Args, StoreError> {
+fn write_args(as_is: Structured, steps: &[&Commit], logs: &LogBatch) -> Result<Args, SqlError> {
     let mut atoms = Vec::new();
     let mut events = Vec::new();
     let mut flows = Vec::new();
@@ -125,12 +166,19 @@ fn write_args(steps: &[&Commit], logs: &LogBatch) -> Result<Args, StoreError> {
         atoms.extend(step.atoms.iter().map(|write| {
             let state = write.row.state;
             let epoch = step.epoch;
-            (step.job, write.atom, &write.name, state, epoch, &write.row)
+            (
+                step.job,
+                write.atom,
+                &write.name,
+                state,
+                epoch,
+                as_is.of(&write.row),
+            )
         }));
         events.extend(
             (step.seq + 1..)
                 .zip(&step.records)
-                .map(|(seq, record)| (step.job, seq, step.epoch, record)),
+                .map(|(seq, record)| (step.job, seq, step.epoch, as_is.of(record))),
         );
         if let Some(flow) = &step.flow {
             flows.push(flow_row(step.job, flow)?);
@@ -160,20 +208,24 @@ fn write_args(steps: &[&Commit], logs: &LogBatch) -> Result<Args, StoreError> {
         .iter()
         .map(|t| (t.job, &t.task, t.attempt, t.phase, t.first, t.end))
         .collect();
-    let jobs: Vec<_> = steps.iter().map(|step| step.job).collect();
+    let jobs = |of: fn(&Commit) -> bool| -> Vec<JobId> {
+        let chosen = steps.iter().filter(|step| of(step));
+        chosen.map(|step| step.job).collect()
+    };
     Ok(Args::new()
-        .text(json(&atoms)?)
-        .text(json(&events)?)
-        .text(json(&flows)?)
-        .text(json(&answered)?)
-        .text(json(&chunks)?)
+        .batch(json(&atoms)?)
+        .batch(json(&events)?)
+        .batch(json(&flows)?)
+        .batch(json(&answered)?)
+        .batch(json(&jobs(ends))?)
+        .batch(json(&chunks)?)
         .bytes(bytes)
-        .text(json(&trims)?)
-        .text(json(&jobs)?)
+        .batch(json(&trims)?)
+        .batch(json(&jobs(answers_requests))?)
         .int(FORM))
 }
 
-fn flow_row(job: JobId, flow: &FlowRow) -> Result<impl Serialize, StoreError> {
+fn flow_row(job: JobId, flow: &FlowRow) -> Result<impl Serialize, SqlError> {
     Ok((
         job,
         flow.state,
@@ -192,14 +244,35 @@ fn after(step: &Commit) -> i64 {
     step.seq.saturating_add(records)
 }
 
-fn ids(rows: &[crate::sql::Row]) -> Result<BTreeSet<String>, StoreError> {
-    Ok(rows
-        .iter()
-        .map(|row| row.text(0))
-        .collect::<Result<_, _>>()?)
+/// Reads `job, requests`.
+fn requests(rows: &[Row]) -> Result<BTreeMap<String, bool>, SqlError> {
+    rows.iter()
+        .map(|row| Ok((row.text(0)?, row.int(1)? != 0)))
+        .collect()
 }
 
 /// Structured text of the present form.
-pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|why| StoreError::Corrupt(why.to_string()))
+pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, SqlError> {
+    serde_json::to_string(value).map_err(|why| SqlError::Unreadable(why.to_string()))
+}
+
+/// A value within a batch, as the dialect has it.
+struct Within<'a, T>(Structured, &'a T);
+
+impl Structured {
+    fn of<T: Serialize>(self, value: &T) -> Within<'_, T> {
+        Within(self, value)
+    }
+}
+
+impl<T: Serialize> Serialize for Within<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Structured::Nested => self.1.serialize(serializer),
+            Structured::Text => {
+                let text = serde_json::to_string(self.1).map_err(serde::ser::Error::custom)?;
+                serializer.serialize_str(&text)
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The store in a SQL database: one implementation, and a `Dialect` for what is not the same everywhere.
 //!
-//! Every method is one script, which is one transaction and one round trip; a batch of steps takes two.
+//! Every method is one script, which is one transaction; a batch of steps takes two.
 
 mod commit;
 mod dialect;
@@ -17,7 +17,7 @@ use crate::ports::{
     Commit, Committed, Created, EventRow, JobSummary, Loaded, LogBatch, LogChunk, LogFilter,
     Request, Store, StoreError,
 };
-use crate::sql::{Args, Database, Durability, Row, Schema};
+use crate::sql::{Args, Database, Durability, Row, Schema, SqlError};
 
 const SCHEMA: Schema = Schema {
     history: "store_migrations",
@@ -33,6 +33,20 @@ const SCHEMA: Schema = Schema {
             include_str!("../migrations/sqlite/0002_steps.sql"),
         ),
     ],
+    mysql: &[(1, "jobs", include_str!("../migrations/mysql/0001_jobs.sql"))],
+    postgres: &[(
+        1,
+        "jobs",
+        include_str!("../migrations/postgres/0001_jobs.sql"),
+    )],
+    tables: &[
+        ("jobs", "seq"),
+        ("sources", "form"),
+        ("atoms", "epoch"),
+        ("events", "epoch"),
+        ("requests", "at"),
+        ("logs", "at"),
+    ],
 };
 
 /// Jobs, atoms, events, logs and requests in tables.
@@ -43,15 +57,18 @@ pub struct SqlStore {
 }
 
 impl SqlStore {
-    /// Opens the store that `url` names: `sqlite:///path/jobs.db` or `sqlite://relative.db`. The file is made if it is
-    /// not there, its folder is not; an older schema is brought up to date.
+    /// Opens the store that `url` names: a file (`sqlite:///path/jobs.db`, `sqlite://relative.db`) or a database in a
+    /// server (`mysql://user:password@host:3306/jobs`, `mariadb:`, `postgres:`, `postgresql:`). A file is made if it is
+    /// not there, its folder and a server's database are not; an older schema is brought up to date. A server that is
+    /// not durable is warned of in the log.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`], which names the file and the next action; [`StoreError::Newer`].
+    /// [`StoreError::Unavailable`], which names the database and the next action; [`StoreError::Newer`].
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let database = Database::open(url, Durability::Full, &SCHEMA).await?;
         Ok(Self {
-            database: Database::open(url, Durability::Full, &SCHEMA).await?,
-            dialect: &dialect::SQLITE,
+            dialect: dialect::of(database.kind()),
+            database,
         })
     }
 
@@ -105,13 +122,18 @@ impl Store for SqlStore {
             .text(json(&new.bundle)?)
             .text(json(&new.inputs)?)
             .text(json(&new.secrets)?);
-        let rows = self.write(self.dialect.create, args).await?;
+        match self.database.write(self.dialect.create, args).await {
+            Ok(_) => return Ok(Created::New),
+            Err(SqlError::Taken(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let args = Args::new()
+            .text(new.id.to_string())
+            .maybe_text(new.key.clone());
+        let rows = self.read(self.dialect.existing, args).await?;
         let first = rows
             .first()
             .ok_or_else(|| StoreError::Corrupt(format!("job {} was made and is gone", new.id)))?;
-        if first.text(0)? == "new" {
-            return Ok(Created::New);
-        }
         let id = first.text(1)?;
         let id = id
             .parse()
@@ -121,7 +143,7 @@ impl Store for SqlStore {
 
     async fn own(&self, job: JobId, who: &ConductorId) -> Result<Option<Epoch>, StoreError> {
         let args = Args::new().text(job.to_string()).text(who.0.as_str());
-        let rows = self.write(statements::OWN, args).await?;
+        let rows = self.write(self.dialect.own, args).await?;
         Ok(rows.first().map(|row| row.int(0)).transpose()?.map(Epoch))
     }
 
@@ -157,7 +179,7 @@ impl Store for SqlStore {
         epoch: Epoch,
     ) -> Result<bool, StoreError> {
         Ok(!self
-            .write(statements::DISOWN, claim(job, who, epoch))
+            .write(self.dialect.disown, claim(job, who, epoch))
             .await?
             .is_empty())
     }
@@ -194,7 +216,7 @@ impl Store for SqlStore {
             .int(at.0)
             .int(FORM)
             .text(json(request)?);
-        Ok(!self.write(statements::REQUEST, args).await?.is_empty())
+        Ok(!self.write(self.dialect.request, args).await?.is_empty())
     }
 
     async fn requests(&self, who: &ConductorId) -> Result<Vec<(JobId, i64, Request)>, StoreError> {

@@ -15,11 +15,13 @@ pub(super) const FORM: i64 = 1;
 impl From<SqlError> for StoreError {
     fn from(error: SqlError) -> Self {
         match error {
-            SqlError::Unavailable { what, source } => Self::Unavailable {
+            SqlError::Unavailable { what, source }
+            | SqlError::Lost { what, source }
+            | SqlError::Conflict { what, source } => Self::Unavailable {
                 source: source.unwrap_or_else(|| what.clone().into()),
                 what,
             },
-            SqlError::Unreadable(what) => Self::Corrupt(what),
+            SqlError::Unreadable(what) | SqlError::Taken(what) => Self::Corrupt(what),
             SqlError::Newer { found, known } => Self::Newer { found, known },
         }
     }

@@ -13,29 +13,11 @@ macro_rules! summary_columns {
     };
 }
 
-/// `$1` job, `$2` owner. The new epoch.
-pub(super) const OWN: &str = "
-    UPDATE jobs SET epoch = epoch + 1, owner = $2, claims = claims + 1
-    WHERE id = $1 AND ended = 0
-      AND (state NOT IN ('SUSPENDED', 'STUCK')
-           OR EXISTS (SELECT 1 FROM requests WHERE job = $1))
-    RETURNING epoch";
-
 /// `$1` job.
 pub(super) const CLAIMS: &str = "SELECT claims FROM jobs WHERE id = $1";
 
-/// `$1` job, `$2` owner, `$3` epoch. A row if it is done.
-pub(super) const DISOWN: &str = "
-    UPDATE jobs SET owner = NULL WHERE id = $1 AND owner = $2 AND epoch = $3 RETURNING id";
-
 /// `$1` job, `$2` owner, `$3` epoch.
 pub(super) const OWNS: &str = "SELECT 1 FROM jobs WHERE id = $1 AND owner = $2 AND epoch = $3";
-
-/// `$1` job, `$2` kind, `$3` at, `$4` form, `$5` body. A row if it is done.
-pub(super) const REQUEST: &str = "
-    INSERT INTO requests (job, kind, at, form, body)
-    SELECT id, $2, $3, $4, $5 FROM jobs WHERE id = $1 AND ended = 0
-    RETURNING id";
 
 /// `$1` owner.
 pub(super) const REQUESTS: &str = "
@@ -86,29 +68,30 @@ pub(super) const LOGS: &str = "
 
 #[cfg(test)]
 mod tests {
-    use super::super::SqlStore;
-    use super::super::dialect::SQLITE;
+    use super::super::{SqlStore, dialect};
     use super::*;
+    use crate::sql::Kind;
 
     #[tokio::test]
     async fn no_script_walks_through_a_table() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/jobs.db", folder.path().display());
         let store = SqlStore::open(&url).await.unwrap();
+        let sqlite = dialect::of(Kind::Sqlite);
         for script in [
-            SQLITE.commit_one,
-            SQLITE.begin_fence,
-            SQLITE.fence,
-            SQLITE.write,
-            SQLITE.write_commit,
-            SQLITE.create,
-            SQLITE.stall,
-            SQLITE.load,
-            OWN,
+            sqlite.commit_one,
+            sqlite.begin_fence,
+            sqlite.fence,
+            sqlite.write,
+            sqlite.write_commit,
+            sqlite.existing,
+            sqlite.own,
+            sqlite.disown,
+            sqlite.request,
+            sqlite.stall,
+            sqlite.load,
             CLAIMS,
-            DISOWN,
             OWNS,
-            REQUEST,
             LIVE,
             FIND,
             READY,
@@ -120,10 +103,10 @@ mod tests {
                 plan.iter().any(|line| line.starts_with("SEARCH")),
                 "{script}"
             );
-            // What is scanned is the batch alone. Making a job sorts the one or two jobs that were there before.
+            // What is scanned is the batch alone. Who has taken a key is sorted among two.
             let walks_or_sorts = plan.iter().any(|line| {
                 let scan = line.starts_with("SCAN") && line != "SCAN CONSTANT ROW";
-                let sort = line.contains("ORDER BY") && script != SQLITE.create;
+                let sort = line.contains("ORDER BY") && script != sqlite.existing;
                 sort || (scan && !line.contains("VIRTUAL TABLE"))
             });
             assert!(!walks_or_sorts, "{script}\n{plan:#?}");

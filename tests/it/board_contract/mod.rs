@@ -14,7 +14,7 @@ use jobrunner::ports::{Claim, Clock, JobBoard, Notice, Rebuild, SystemClock};
 use uuid::Uuid;
 
 use super::clock::TestClock;
-use super::servers::redis;
+use super::servers::{Kind as Served, Server, redis};
 
 mod claims;
 mod conductors;
@@ -33,6 +33,18 @@ macro_rules! contract {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $promise() {
                 super::$promise(super::super::Kind::Sqlite).await;
+            })+
+        }
+        mod mariadb {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                super::$promise(super::super::Kind::Server(super::super::Served::MariaDb)).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                super::$promise(super::super::Kind::Server(super::super::Served::Postgres)).await;
             })+
         }
         mod redis {
@@ -95,6 +107,7 @@ impl Time {
 enum Kind {
     Memory,
     Sqlite,
+    Server(Served),
     Redis,
 }
 
@@ -106,6 +119,14 @@ impl Kind {
                 Boards {
                     a: Arc::new(board.clone()),
                     b: Arc::new(board),
+                    _folder: None,
+                }
+            }
+            Self::Server(kind) => {
+                let url = Server::shared(kind).await.database().await;
+                Boards {
+                    a: Arc::new(SqlBoard::open(&url, Arc::clone(&clock)).await.unwrap()),
+                    b: Arc::new(SqlBoard::open(&url, clock).await.unwrap()),
                     _folder: None,
                 }
             }
@@ -142,7 +163,7 @@ impl Kind {
 
     async fn with_time(self) -> (Boards, Time) {
         match self {
-            Self::Memory | Self::Sqlite => {
+            Self::Memory | Self::Sqlite | Self::Server(_) => {
                 let clock = Arc::new(TestClock::new());
                 let boards = self.open(Arc::clone(&clock) as Arc<dyn Clock>).await;
                 (boards, Time::Set(clock))

@@ -360,7 +360,7 @@ fn a_store_that_cannot_be_opened_is_told_apart_from_bad_input() {
       = help: it is at sqlite://[home]/; `--store` and `--board` name others
     ");
     let told: String = [
-        "show --store mysql://me:pw@host/db",
+        "show --store oracle://me:pw@host/db",
         "show --board redis://:s3cret@host/x",
         "show --store jobs.db",
     ]
@@ -370,11 +370,11 @@ fn a_store_that_cannot_be_opened_is_told_apart_from_bad_input() {
     insta::assert_snapshot!(told, @r"
     exit 2
     -- err
-    error: the store `mysql://…@host/db`: this build knows only sqlite
-      = help: write sqlite:///path/jobs.db
+    error: the store `oracle://me@host/db`: `oracle` is not known
+      = help: write sqlite:///path/jobs.db, mysql://user:password@host:3306/database or postgres://user:password@host:5432/database
     exit 2
     -- err
-    error: the board `redis://…@host/x`: invalid database number
+    error: the board `redis://@host/x`: invalid database number
       = help: write redis://user:password@host:6379/0, or rediss:// for TLS
     exit 2
     -- err

@@ -131,6 +131,48 @@ async fn a_server_that_is_frozen_or_gone_is_said_and_found_again() {
     works(&a).await;
 }
 
+#[tokio::test]
+async fn a_server_with_the_data_of_some_time_ago_counts_as_lost() {
+    let mut redis = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let a = board(&redis.url()).await;
+    works(&a).await;
+    let (stale, unowned) = (
+        notice(),
+        Notice {
+            job: JobId(uuid::Uuid::from_u128(2)),
+            ..notice()
+        },
+    );
+    let ttl = Duration::from_secs(60);
+    for notice in [&stale, &unowned] {
+        a.post(notice, Some((&who(), ttl))).await.unwrap();
+    }
+    redis.kill();
+    redis.restart();
+    assert_eq!(a.snapshot(10).await.unwrap().len(), 2, "it has been saved");
+    assert!(matches!(a.requirements().await, Err(BoardError::Lost)));
+    // Since then somebody else has taken one over.
+    let owner = ConductorId("y".to_owned());
+    a.begin_rebuild(&who(), ttl).await.unwrap();
+    let found = [
+        (stale.clone(), Some(owner.clone())),
+        (unowned.clone(), None),
+    ];
+    assert_eq!(a.restore(&found, ttl).await.unwrap(), 0);
+    assert!(a.end_rebuild(&who()).await.unwrap());
+    assert_eq!(
+        a.renew(&owner, &[stale.job], ttl).await.unwrap(),
+        [stale.job]
+    );
+    assert_eq!(
+        a.renew(&who(), &[stale.job, unowned.job], ttl)
+            .await
+            .unwrap(),
+        [unowned.job]
+    );
+    assert!(a.requirements().await.unwrap().is_empty());
+}
+
 fn source(error: &BoardError) -> String {
     std::error::Error::source(error).map_or_else(String::new, ToString::to_string)
 }

@@ -1,3 +1,314 @@
-//! Real servers for tests: started by the tests themselves, on free loopback ports, with data that is thrown away.
+//! Servers of this test run alone: started when the first test asks, on free ports, with data that is thrown away.
+//!
+//! Each server hangs on a shell that waits for this process: when the process ends, however it ends, the shell ends
+//! the server and removes its data; and should the shell be killed, the kernel ends the server.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod mariadb;
+mod postgres;
+pub mod proxy;
 pub mod redis;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::OnceCell;
+
+/// How long a server may take to start, on a machine that does other things too.
+const START: Duration = Duration::from_secs(60);
+
+/// What servers there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    MariaDb,
+    Postgres,
+}
+
+/// A server of one's own: to be killed, frozen and started again.
+pub struct Server {
+    kind: Kind,
+    folder: PathBuf,
+    pub port: u16,
+    daemon: Option<Daemon>,
+}
+
+impl Server {
+    /// The one that the tests share.
+    pub async fn shared(kind: Kind) -> &'static Self {
+        static MARIADB: OnceCell<Server> = OnceCell::const_new();
+        static POSTGRES: OnceCell<Server> = OnceCell::const_new();
+        let shared = match kind {
+            Kind::MariaDb => &MARIADB,
+            Kind::Postgres => &POSTGRES,
+        };
+        shared.get_or_init(|| Self::start(kind, &[])).await
+    }
+
+    /// One of one's own, with options beside the usual ones.
+    pub async fn start(kind: Kind, options: &[&str]) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("jobrunner-test-server-")
+            .tempdir()
+            .unwrap()
+            .keep();
+        // The server's user has to come through.
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o711)).unwrap();
+        let mut server = Self {
+            kind,
+            folder,
+            port: free_port(),
+            daemon: None,
+        };
+        let data = template(kind).await;
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(data)
+            .arg(server.data())
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        server.start_again(options).await;
+        server
+    }
+
+    /// Starts it on the data and the port that it had.
+    pub async fn start_again(&mut self, options: &[&str]) {
+        self.daemon = None;
+        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        let (user, command) = match self.kind {
+            Kind::MariaDb => mariadb::command(&self.folder, &self.data(), self.port, options),
+            Kind::Postgres => postgres::command(&self.folder, &self.data(), self.port, options),
+        };
+        self.daemon = Some(Daemon::start(&self.folder, user, &command));
+        let until = Instant::now() + START;
+        loop {
+            let answer = match self.kind {
+                Kind::MariaDb => mariadb::answers(self.port).await,
+                Kind::Postgres => postgres::answers(self.port).await,
+            };
+            match answer {
+                Ok(()) => return,
+                Err(_) if Instant::now() < until && self.is_alive() => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(why) => {
+                    let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+                    panic!("{:?} does not start: {why}\n{log}", self.kind);
+                }
+            }
+        }
+    }
+
+    /// A new, empty database; its URL, with a user who may do everything in it and nothing else.
+    pub async fn database(&self) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("jobs_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        match self.kind {
+            Kind::MariaDb => mariadb::create(self.port, &name).await,
+            Kind::Postgres => postgres::create(self.port, &name).await,
+        }
+        self.url(&name)
+    }
+
+    /// The URL of a database, by the user of the tests.
+    pub fn url(&self, database: &str) -> String {
+        let scheme = match self.kind {
+            Kind::MariaDb => "mysql",
+            Kind::Postgres => "postgres",
+        };
+        format!(
+            "{scheme}://jobrunner:s3cret%40%2F%3A@127.0.0.1:{}/{database}",
+            self.port
+        )
+    }
+
+    /// The URL of the administrator.
+    pub fn admin(&self, database: &str) -> String {
+        let scheme = match self.kind {
+            Kind::MariaDb => "mysql",
+            Kind::Postgres => "postgres",
+        };
+        format!("{scheme}://admin:adm1n@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// As if its machine lost power.
+    pub fn kill(&mut self) {
+        self.daemon = None;
+    }
+
+    /// It stays there and does nothing.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+        // A thread that was running when the signal came may run on for a moment.
+        let daemon = self.daemon.as_ref().expect("it was started");
+        let threads = format!("/proc/{}/task", daemon.server.as_raw_nonzero());
+        let moves = |thread: std::io::Result<fs::DirEntry>| {
+            let stat = fs::read_to_string(thread.unwrap().path().join("stat"));
+            stat.is_ok_and(|stat| !stat.rsplit_once(") ").unwrap().1.starts_with('T'))
+        };
+        while fs::read_dir(&threads).unwrap().any(moves) {
+            std::thread::yield_now();
+        }
+    }
+
+    /// It goes on after having been frozen.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let daemon = self.daemon.as_ref().expect("it was started");
+        kill_process(daemon.server, signal).unwrap();
+    }
+
+    fn is_alive(&self) -> bool {
+        let daemon = self.daemon.as_ref();
+        daemon.is_some_and(|daemon| rustix::process::test_kill_process(daemon.server).is_ok())
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.daemon = None;
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A running server and the shell that it hangs on.
+struct Daemon {
+    keeper: Child,
+    orders: Option<ChildStdin>,
+    server: Pid,
+}
+
+/// `$FOLDER` is what is removed, `$@` the server's command.
+const KEEPER: &str = r#"
+trap : HUP INT TERM
+"$@" </dev/null >>"$FOLDER/log" 2>&1 &
+server=$!
+echo "$server"
+read -r order
+kill -KILL "$server"
+wait "$server" 2>/dev/null
+[ "$order" = keep ] || rm -rf "$FOLDER"
+"#;
+
+impl Daemon {
+    fn start(folder: &Path, user: Option<&str>, command: &[String]) -> Self {
+        let mut keeper = Command::new("sh");
+        keeper
+            .args(["-c", KEEPER, "keeper"])
+            .args(as_user(user))
+            .args(["setpriv", "--pdeathsig", "KILL", "--"])
+            .args(command)
+            .env("FOLDER", folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut keeper = keeper.spawn().unwrap();
+        let mut said = String::new();
+        let stdout = keeper.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut said).unwrap();
+        Self {
+            orders: keeper.stdin.take(),
+            server: Pid::from_raw(said.trim().parse().unwrap()).unwrap(),
+            keeper,
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(mut orders) = self.orders.take() {
+            let _ = orders.write_all(b"keep\n");
+        }
+        let _ = self.keeper.wait();
+    }
+}
+
+/// How to run a command as another user, for those who may.
+fn as_user(user: Option<&str>) -> Vec<String> {
+    match user {
+        Some(user) if rustix::process::geteuid().is_root() => [
+            "setpriv",
+            "--reuid",
+            user,
+            "--regid",
+            user,
+            "--clear-groups",
+            "--",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        Some(_) | None => Vec::new(),
+    }
+}
+
+/// The data of a fresh server, made once for each run.
+async fn template(kind: Kind) -> &'static Path {
+    static MARIADB: OnceCell<Template> = OnceCell::const_new();
+    static POSTGRES: OnceCell<Template> = OnceCell::const_new();
+    let (template, make): (_, fn(&Path)) = match kind {
+        Kind::MariaDb => (&MARIADB, mariadb::install),
+        Kind::Postgres => (&POSTGRES, postgres::install),
+    };
+    let made = template.get_or_init(|| async move {
+        let template = Template::new();
+        let data = template.data.clone();
+        tokio::task::spawn_blocking(move || make(&data))
+            .await
+            .unwrap();
+        template
+    });
+    &made.await.data
+}
+
+/// A folder that is removed when this process ends, however it ends.
+struct Template {
+    data: PathBuf,
+    _keeper: Daemon,
+}
+
+impl Template {
+    fn new() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("jobrunner-test-template-")
+            .tempdir()
+            .unwrap()
+            .keep();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+        let sleep = ["sleep".to_owned(), "infinity".to_owned()];
+        Self {
+            data: folder.join("data"),
+            _keeper: Daemon::start(&folder, None, &sleep),
+        }
+    }
+}
+
+/// Runs a command to its end; what it said if it failed.
+fn must_succeed(command: &mut Command) {
+    let ended = command.output().unwrap();
+    assert!(
+        ended.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+}
+
+/// Another program may take it before the server does; then the server does not start, and its test fails.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}

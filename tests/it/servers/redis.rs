@@ -161,14 +161,14 @@ static STARTER: LazyLock<Sender<Start>> = LazyLock::new(|| {
 });
 
 /// A command that is killed when this process is gone.
-fn bound_to_us(program: &str) -> Command {
+pub fn bound_to_us(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", program]);
     command
 }
 
 /// Starts a command that is [`bound_to_us`].
-fn start(command: Command) -> Child {
+pub fn start(command: Command) -> Child {
     let (started, child) = channel();
     STARTER.send((command, started)).unwrap();
     child.recv().unwrap().unwrap()

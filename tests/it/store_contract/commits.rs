@@ -22,6 +22,7 @@ contract!(
     a_commit_whose_answer_was_lost_is_found_by_looking,
     a_dropped_commit_took_place_or_did_not,
     one_of_many_racing_commits_wins,
+    a_step_without_atoms_or_records_is_fenced_and_counts,
     deep_and_odd_values_come_back,
 );
 
@@ -42,13 +43,13 @@ async fn a_commit_is_loaded_as_it_was_written(stores: Stores) {
         wake_at: Some(Timestamp(7)),
         started_at: Some(Timestamp(6)),
         since: Timestamp(5),
-        result: json!({"z": 1, "a": [null, 1.5, "ü\u{0}\u{1F600}"]}),
+        result: json!({"z": 1, "a": [null, 1.5, "ü\u{0}\u{1F600}"]}).into(),
         failure: Some(Box::new(failure.clone())),
         history: Some(Box::new(RetryHistory {
             tries: 1,
             last: vec![Try {
                 number: 1,
-                value: json!("eu-1"),
+                value: json!("eu-1").into(),
                 failure: Some(failure.clone()),
             }],
         })),
@@ -67,7 +68,7 @@ async fn a_commit_is_loaded_as_it_was_written(stores: Stores) {
         record(
             7,
             Change::Failed {
-                failure,
+                failure: Box::new(failure),
                 allowed: true,
             },
         ),
@@ -290,6 +291,37 @@ async fn a_dropped_commit_took_place_or_did_not(stores: Stores) {
     }
 }
 
+async fn a_step_without_atoms_or_records_is_fenced_and_counts(stores: Stores) {
+    let me = who("x");
+    let (job, epoch) = owned(&stores.a, 1, &me).await;
+    let full = step(job, &me, epoch, 0);
+    let records_alone = Commit {
+        atoms: Vec::new(),
+        ..full.clone()
+    };
+    assert_eq!(commit(&stores.a, records_alone.clone()).await, DONE);
+    assert_eq!(commit(&stores.a, records_alone).await, Committed::Fenced);
+    let loaded = stores.b.load(job).await.unwrap().unwrap();
+    assert_eq!((loaded.job.seq, loaded.checkpoint.atoms.len()), (1, 0));
+    assert_eq!(stores.b.events(job, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(stores.b.claims_without_progress(job).await.unwrap(), 0);
+
+    let epoch = stores.b.own(job, &me).await.unwrap().unwrap();
+    let nothing = Commit {
+        epoch,
+        records: Vec::new(),
+        atoms: Vec::new(),
+        ..step(job, &me, epoch, 1)
+    };
+    assert_eq!(commit(&stores.a, nothing.clone()).await, DONE);
+    assert_eq!(stores.b.claims_without_progress(job).await.unwrap(), 0);
+    let stale = Commit {
+        epoch: Epoch(1),
+        ..nothing
+    };
+    assert_eq!(commit(&stores.b, stale).await, Committed::Fenced);
+}
+
 async fn one_of_many_racing_commits_wins(stores: Stores) {
     let me = who("x");
     let (job, epoch) = owned(&stores.a, 1, &me).await;
@@ -323,12 +355,12 @@ async fn deep_and_odd_values_come_back(stores: Stores) {
         let mut step = step(job, &me, epoch, seq);
         step.records = vec![record(0, succeeded(value.clone()))];
         step.atoms = vec![atom(0, AtomState::Success)];
-        step.atoms[0].row.result = value.clone();
+        step.atoms[0].row.result = value.clone().into();
         step.atoms[0].row.history = Some(Box::new(RetryHistory {
             tries: 1,
             last: vec![Try {
                 number: 1,
-                value: value.clone(),
+                value: value.clone().into(),
                 failure: None,
             }],
         }));

@@ -17,6 +17,9 @@ use jobrunner::stores::sql::SqlStore;
 use serde_json::json;
 use uuid::Uuid;
 
+pub use super::servers::Kind;
+use super::servers::Server;
+
 mod claims;
 mod commits;
 mod listings;
@@ -35,6 +38,18 @@ macro_rules! contract {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $promise() {
                 super::$promise(super::super::Stores::sqlite().await).await;
+            })+
+        }
+        mod mariadb {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                super::$promise(super::super::Stores::of(super::super::Kind::MariaDb).await).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                super::$promise(super::super::Stores::of(super::super::Kind::Postgres).await).await;
             })+
         }
     };
@@ -65,6 +80,15 @@ impl Stores {
             a: Arc::new(SqlStore::open(&url).await.unwrap()),
             b: Arc::new(SqlStore::open(&url).await.unwrap()),
             _folder: Some(folder),
+        }
+    }
+
+    pub async fn of(kind: Kind) -> Self {
+        let url = Server::shared(kind).await.database().await;
+        Self {
+            a: Arc::new(SqlStore::open(&url).await.unwrap()),
+            b: Arc::new(SqlStore::open(&url).await.unwrap()),
+            _folder: None,
         }
     }
 }
@@ -117,6 +141,7 @@ pub(super) fn started() -> Change {
 }
 
 pub(super) fn succeeded(result: Value) -> Change {
+    let result = result.into();
     Change::Succeeded { result }
 }
 

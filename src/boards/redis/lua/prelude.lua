@@ -10,6 +10,7 @@
 --   unreadable  hash   what was set aside -> what stood there
 --   generation  text   not there: what was on the board is lost
 --   rebuild     text   who fills it
+--   server      text   the run of the server that all this was said to
 --   conductors  hash   conductor -> what it tells of itself
 --   seen        zset   conductor by when it told it
 --   present     zset   conductor by when it is to be forgotten
@@ -21,7 +22,7 @@
 local board = KEYS[1]
 local JOBS, HOLDERS, LEASES = board .. ':jobs', board .. ':holders', board .. ':leases'
 local ORDER, QUEUES, UNREADABLE = board .. ':order', board .. ':queues', board .. ':unreadable'
-local GENERATION, REBUILD = board .. ':generation', board .. ':rebuild'
+local GENERATION, REBUILD, SERVER = board .. ':generation', board .. ':rebuild', board .. ':server'
 local CONDUCTORS, SEEN, PRESENT = board .. ':conductors', board .. ':seen', board .. ':present'
 local COUNT, PULSE = board .. ':count', board .. ':pulse'
 

@@ -7,8 +7,8 @@ for i = 2, #ARGV, 4 do
   if post(job, ARGV[i + 1], ARGV[i + 2], owner, ARGV[1]) then
     posted = posted + 1
     ready = ready or owner == ''
-  elseif filling and owner ~= '' and redis.call('HEXISTS', HOLDERS, job) == 0 then
-    -- Somebody has asked something of it before it was known whose it is.
+  elseif filling and owner ~= '' and redis.call('HGET', HOLDERS, job) ~= owner then
+    -- It is known from before the loss, or somebody has asked something of it since. Whose it is the store knows.
     lease(job, owner, ARGV[1])
     local _, requires = read(job)
     if requires then

@@ -8,6 +8,8 @@
 //! Whoever changes what there is to do beats the `pulse`, a counter in the database. Those who wait read it
 //! every few milliseconds; those who wait in the same process are told at once.
 
+mod dialect;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -16,6 +18,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use self::dialect::Dialect;
 use super::registration;
 use crate::model::{ConductorId, JobId, Priority, Timestamp};
 use crate::ports::{BoardError, Claim, Clock, JobBoard, Notice, Posting, Registered, Registration};
@@ -27,13 +30,42 @@ const SCHEMA: Schema = Schema {
         (
             1,
             "postings",
-            include_str!("migrations/sqlite/0001_postings.sql"),
+            include_str!("../migrations/sqlite/0001_postings.sql"),
         ),
         (
             2,
             "conductors",
-            include_str!("migrations/sqlite/0002_conductors.sql"),
+            include_str!("../migrations/sqlite/0002_conductors.sql"),
         ),
+    ],
+    mysql: &[
+        (
+            1,
+            "postings",
+            include_str!("../migrations/mysql/0001_postings.sql"),
+        ),
+        (
+            2,
+            "conductors",
+            include_str!("../migrations/mysql/0002_conductors.sql"),
+        ),
+    ],
+    postgres: &[
+        (
+            1,
+            "postings",
+            include_str!("../migrations/postgres/0001_postings.sql"),
+        ),
+        (
+            2,
+            "conductors",
+            include_str!("../migrations/postgres/0002_conductors.sql"),
+        ),
+    ],
+    tables: &[
+        ("postings", "until"),
+        ("pulse", "beat"),
+        ("conductors", "until"),
     ],
 };
 
@@ -43,6 +75,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Postings and their leases in a table.
 pub struct SqlBoard {
     database: Database,
+    dialect: &'static Dialect,
     clock: Arc<dyn Clock>,
     /// The pulse when `wait` last returned.
     seen: AtomicI64,
@@ -51,15 +84,19 @@ pub struct SqlBoard {
 }
 
 impl SqlBoard {
-    /// Opens the board that `url` names: `sqlite:///path/jobs.db` or `sqlite://relative.db`. The file is made if it is
-    /// not there, its folder is not; an older schema is brought up to date. Leases run on `clock`.
+    /// Opens the board that `url` names: a file (`sqlite:///path/jobs.db`, `sqlite://relative.db`) or a database in a
+    /// server (`mysql://user:password@host:3306/jobs`, `mariadb:`, `postgres:`, `postgresql:`). A file is made if it is
+    /// not there, its folder and a server's database are not; an older schema is brought up to date. Leases run on
+    /// `clock`.
     ///
     /// # Errors
-    /// [`BoardError::Unavailable`], whose source names the file and the next action.
+    /// [`BoardError::Unavailable`], whose source names the database and the next action.
     pub async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Self, BoardError> {
         // What the board loses the store still has: no commit of it waits for the disk.
+        let database = Database::open(url, Durability::Relaxed, &SCHEMA).await?;
         let board = Self {
-            database: Database::open(url, Durability::Relaxed, &SCHEMA).await?,
+            dialect: dialect::of(database.kind()),
+            database,
             clock,
             seen: AtomicI64::new(0),
             beaten: Notify::new(),
@@ -89,9 +126,11 @@ impl From<SqlError> for BoardError {
     fn from(error: SqlError) -> Self {
         match error {
             SqlError::Unreadable(what) => Self::Unreadable(what),
-            SqlError::Unavailable { .. } | SqlError::Newer { .. } => {
-                Self::Unavailable(Box::new(error))
-            }
+            SqlError::Unavailable { .. }
+            | SqlError::Lost { .. }
+            | SqlError::Conflict { .. }
+            | SqlError::Taken(_)
+            | SqlError::Newer { .. } => Self::Unavailable(Box::new(error)),
         }
     }
 }
@@ -104,110 +143,6 @@ fn job_id(text: &str) -> Result<JobId, BoardError> {
 fn hold(who: &ConductorId, job: JobId) -> Args {
     Args::new().text(who.0.as_str()).text(job.to_string())
 }
-
-/// Beats the pulse if the statement before it changed something. SQLite's `changes()` tells.
-macro_rules! beat_if_changed {
-    () => {
-        "UPDATE pulse SET beat = beat + 1 WHERE changes() > 0;"
-    };
-}
-
-/// The first ready job of each of the queues `$1`, a JSON array, in the order in which they are claimed.
-macro_rules! first_ready {
-    () => {
-        "SELECT p.job FROM json_each($1) AS able CROSS JOIN postings AS p
-         WHERE p.n = (SELECT q.n FROM postings AS q
-                      WHERE q.leased = 0 AND q.requires = able.value
-                      ORDER BY q.priority, q.n LIMIT 1)
-         ORDER BY p.priority, p.n LIMIT 1"
-    };
-}
-
-/// `$1` job, `$2` requires, `$3` priority, `$4` leased, `$5` holder, `$6` until.
-const POST: &str = concat!(
-    "BEGIN IMMEDIATE;
-     INSERT INTO postings (job, requires, priority, leased, holder, until, expired)
-     VALUES ($1, $2, $3, $4, $5, $6, 0) ON CONFLICT (job) DO NOTHING;",
-    beat_if_changed!(),
-    "COMMIT"
-);
-
-/// `$1` now. The distinct queues are found by leaping from one to the next, not by walking through them.
-const REQUIREMENTS: &str = "
-    WITH RECURSIVE queue (requires) AS (
-        SELECT min(requires) FROM postings WHERE leased = 0
-        UNION ALL
-        SELECT (SELECT min(p.requires) FROM postings AS p
-                WHERE p.leased = 0 AND p.requires > queue.requires)
-        FROM queue WHERE queue.requires IS NOT NULL
-    )
-    SELECT requires FROM queue WHERE requires IS NOT NULL
-    UNION
-    SELECT requires FROM postings WHERE leased = 1 AND until <= $1
-    ORDER BY 1";
-
-/// `$1` able, `$2` now. A row if there is something to claim, or a lease that has run out.
-const CLAIMABLE: &str = concat!(
-    "SELECT 1 WHERE EXISTS (SELECT 1 FROM postings WHERE leased = 1 AND until <= $2)
-     OR EXISTS (",
-    first_ready!(),
-    ")"
-);
-
-/// `$1` able, `$2` now, `$3` who, `$4` until. Old leases first, then the claim.
-const CLAIM: &str = concat!(
-    "BEGIN IMMEDIATE;
-     UPDATE postings SET leased = 0 WHERE leased = 1 AND until <= $2;
-     UPDATE postings SET leased = 1, holder = $3, until = $4, expired = holder IS NOT NULL
-     WHERE job = (",
-    first_ready!(),
-    ") RETURNING job, expired;
-     COMMIT"
-);
-
-/// `$1` now. When the next lease runs out.
-const NEXT_EXPIRY: &str = "
-    SELECT until FROM postings WHERE leased = 1 AND until > $1 ORDER BY until LIMIT 1";
-
-/// `$1` who, `$2` until, `$3` jobs, a JSON array.
-const RENEW: &str = "
-    UPDATE postings SET leased = 1, until = $2
-    WHERE holder = $1 AND job IN (SELECT value FROM json_each($3)) RETURNING job";
-
-/// `$1` who, `$2` job.
-const RELEASE: &str = concat!(
-    "BEGIN IMMEDIATE;
-     UPDATE postings SET leased = 0, holder = NULL, until = 0 WHERE job = $2 AND holder = $1
-     RETURNING job;",
-    beat_if_changed!(),
-    "COMMIT"
-);
-
-/// `$1` who, `$2` job.
-const COMPLETE: &str = concat!(
-    "BEGIN IMMEDIATE;
-     DELETE FROM postings WHERE job = $2 AND holder = $1 RETURNING job;",
-    beat_if_changed!(),
-    "COMMIT"
-);
-
-/// `$1` limit.
-const SNAPSHOT: &str = "
-    SELECT job, requires, priority, holder, until FROM postings ORDER BY priority, n LIMIT $1";
-
-/// `$1` id, `$2` now, `$3` until, `$4` what it tells.
-const REGISTER: &str = "
-    BEGIN IMMEDIATE;
-    DELETE FROM conductors WHERE until <= $2;
-    INSERT INTO conductors (id, seen_at, until, body) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (id) DO UPDATE SET seen_at = $2, until = $3, body = $4;
-    COMMIT";
-
-/// `$1` id.
-const UNREGISTER: &str = "DELETE FROM conductors WHERE id = $1";
-
-/// `$1` now.
-const CONDUCTORS: &str = "SELECT id, seen_at, body FROM conductors WHERE until > $1 ORDER BY id";
 
 #[async_trait]
 impl JobBoard for SqlBoard {
@@ -224,13 +159,13 @@ impl JobBoard for SqlBoard {
             .int(i64::from(lease.is_some()))
             .maybe_text(lease.map(|(who, _)| who.0.clone()))
             .int(lease.map_or(0, |(_, ttl)| now.plus(ttl).0));
-        self.change(POST, args).await?;
+        self.change(self.dialect.post, args).await?;
         Ok(())
     }
 
     async fn requirements(&self) -> Result<Vec<String>, BoardError> {
         let args = Args::new().int(self.clock.now().0);
-        let rows = self.database.read(REQUIREMENTS, args).await?;
+        let rows = self.database.read(self.dialect.requirements, args).await?;
         Ok(rows
             .iter()
             .map(|row| row.text(0))
@@ -243,26 +178,36 @@ impl JobBoard for SqlBoard {
         able: &[String],
         ttl: Duration,
     ) -> Result<Option<Claim>, BoardError> {
-        let now = self.clock.now();
-        let able = serde_json::Value::from(able).to_string();
-        let look = Args::new().text(able.as_str()).int(now.0);
-        // Those who find nothing do not disturb those who write.
-        if self.database.read(CLAIMABLE, look).await?.is_empty() {
+        if able.is_empty() {
             return Ok(None);
         }
-        let args = Args::new()
-            .text(able)
-            .int(now.0)
-            .text(who.0.as_str())
-            .int(now.plus(ttl).0);
-        let rows = self.database.write(CLAIM, args).await?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
-        Ok(Some(Claim {
-            job: job_id(&row.text(0)?)?,
-            expired: row.int(1)? != 0,
-        }))
+        let now = self.clock.now();
+        let able = serde_json::Value::from(able).to_string();
+        loop {
+            let look = Args::new().batch(able.as_str()).int(now.0);
+            // Those who find nothing do not disturb those who write.
+            if self
+                .database
+                .read(self.dialect.claimable, look)
+                .await?
+                .is_empty()
+            {
+                return Ok(None);
+            }
+            let args = Args::new()
+                .batch(able.as_str())
+                .int(now.0)
+                .text(who.0.as_str())
+                .int(now.plus(ttl).0);
+            let rows = self.database.write(self.dialect.claim, args).await?;
+            if let Some(row) = rows.last() {
+                return Ok(Some(Claim {
+                    job: job_id(&row.text(0)?)?,
+                    expired: row.int(1)? != 0,
+                }));
+            }
+            // Somebody else was faster, or the lease that had run out was of a job for others. There may be more.
+        }
     }
 
     async fn next_expiry(&self) -> Result<Option<Duration>, BoardError> {
@@ -286,17 +231,23 @@ impl JobBoard for SqlBoard {
         let args = Args::new()
             .text(who.0.as_str())
             .int(until)
-            .text(serde_json::Value::from(jobs).to_string());
-        let rows = self.database.write(RENEW, args).await?;
+            .batch(serde_json::Value::from(jobs).to_string());
+        let rows = self.database.write(self.dialect.renew, args).await?;
         rows.iter().map(|row| job_id(&row.text(0)?)).collect()
     }
 
     async fn release(&self, who: &ConductorId, job: JobId) -> Result<bool, BoardError> {
-        Ok(!self.change(RELEASE, hold(who, job)).await?.is_empty())
+        Ok(!self
+            .change(self.dialect.release, hold(who, job))
+            .await?
+            .is_empty())
     }
 
     async fn complete(&self, who: &ConductorId, job: JobId) -> Result<bool, BoardError> {
-        Ok(!self.change(COMPLETE, hold(who, job)).await?.is_empty())
+        Ok(!self
+            .change(self.dialect.complete, hold(who, job))
+            .await?
+            .is_empty())
     }
 
     async fn wake(&self) -> Result<(), BoardError> {
@@ -327,7 +278,10 @@ impl JobBoard for SqlBoard {
 
     async fn snapshot(&self, limit: usize) -> Result<Vec<Posting>, BoardError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self.database.read(SNAPSHOT, Args::new().int(limit)).await?;
+        let rows = self
+            .database
+            .read(self.dialect.snapshot, Args::new().int(limit))
+            .await?;
         rows.iter().map(posting).collect()
     }
 
@@ -338,7 +292,7 @@ impl JobBoard for SqlBoard {
             .int(now.0)
             .int(now.plus(keep).0)
             .text(registration::write(conductor));
-        self.database.write(REGISTER, args).await?;
+        self.database.write(self.dialect.register, args).await?;
         Ok(())
     }
 
@@ -384,6 +338,16 @@ fn posting(row: &Row) -> Result<Posting, BoardError> {
     })
 }
 
+/// `$1` now. When the next lease runs out.
+const NEXT_EXPIRY: &str = "
+    SELECT until FROM postings WHERE leased = 1 AND until > $1 ORDER BY until LIMIT 1";
+
+/// `$1` id.
+const UNREGISTER: &str = "DELETE FROM conductors WHERE id = $1";
+
+/// `$1` now.
+const CONDUCTORS: &str = "SELECT id, seen_at, body FROM conductors WHERE until > $1 ORDER BY id";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -394,20 +358,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/jobs.db", folder.path().display());
         let board = SqlBoard::open(&url, Arc::new(SystemClock)).await.unwrap();
+        let dialect = board.dialect;
         for script in [
-            POST,
-            REQUIREMENTS,
-            CLAIMABLE,
-            CLAIM,
+            dialect.post,
+            dialect.requirements,
+            dialect.claimable,
+            dialect.claim,
             NEXT_EXPIRY,
-            RENEW,
-            RELEASE,
-            COMPLETE,
+            dialect.renew,
+            dialect.release,
+            dialect.complete,
         ] {
             let plan = board.database.plan(script).await;
             assert!(
                 plan.iter()
-                    .any(|line| line.contains("SEARCH") || script == POST)
+                    .any(|line| line.contains("SEARCH") || script == dialect.post)
             );
             let walks = plan.iter().any(|line| {
                 let of = ["postings", "p", "q"].map(|name| format!("SCAN {name}"));
@@ -417,7 +382,7 @@ mod tests {
             assert!(!walks, "{script}\n{plan:#?}");
         }
         // This one walks, as far as its limit, and does not sort.
-        let plan = board.database.plan(SNAPSHOT).await;
+        let plan = board.database.plan(dialect.snapshot).await;
         assert_eq!(plan, ["SCAN postings USING INDEX postings_order"]);
     }
 }

@@ -1,34 +1,7 @@
-//! What is wrong with a database, and what to do about it.
+//! The errors of SQLite.
 
 use std::io;
 use std::path::Path;
-
-use sqlx::migrate::MigrateError;
-
-/// What can go wrong, by what the caller does next.
-#[derive(Debug, thiserror::Error)]
-pub enum SqlError {
-    /// It cannot be reached, is locked, full or read-only: wait, say so, try again.
-    #[error("{what}")]
-    Unavailable {
-        /// Which database, what is wrong with it, and the next action.
-        what: String,
-        /// What the database said.
-        #[source]
-        source: Option<Box<dyn std::error::Error + Send + Sync>>,
-    },
-    /// It holds something that makes no sense: report it.
-    #[error("{0}")]
-    Unreadable(String),
-    /// Its schema is newer than this program: upgrade the program.
-    #[error("schema version {found}, this program knows up to {known}")]
-    Newer {
-        /// The database's version.
-        found: i64,
-        /// The newest that this program knows.
-        known: i64,
-    },
-}
 
 // Primary result codes: <https://www.sqlite.org/rescode.html>.
 const PERM: i32 = 3;
@@ -48,14 +21,14 @@ fn code(cause: &sqlx::Error) -> Option<i32> {
 }
 
 /// Somebody else holds a lock.
-pub(super) fn is_busy(cause: &sqlx::Error) -> bool {
+pub(in crate::sql) fn is_busy(cause: &sqlx::Error) -> bool {
     matches!(code(cause), Some(BUSY | LOCKED))
 }
 
 /// Says what happened to `file`.
-pub(super) fn explain(file: &Path, cause: sqlx::Error) -> SqlError {
+pub(super) fn explain(file: &Path, cause: &sqlx::Error) -> String {
     let name = file.display();
-    let what = match code(&cause) {
+    match code(cause) {
         Some(BUSY | LOCKED) => {
             format!("`{name}` is locked by another program: end that program, or try again")
         }
@@ -74,10 +47,6 @@ pub(super) fn explain(file: &Path, cause: sqlx::Error) -> SqlError {
         }
         Some(CANTOPEN) => why_not_opened(file),
         Some(_) | None => format!("`{name}` does not answer as it should: report this"),
-    };
-    SqlError::Unavailable {
-        what,
-        source: Some(Box::new(cause)),
     }
 }
 
@@ -102,22 +71,6 @@ fn why_not_opened(file: &Path) -> String {
         Ok(_) | Err(_) => {
             format!("`{name}` cannot be opened: let this user read and write it, and its folder")
         }
-    }
-}
-
-/// Says what happened to the schema of `file`.
-pub(super) fn explain_migration(file: &Path, cause: MigrateError) -> SqlError {
-    match cause {
-        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => {
-            explain(file, cause)
-        }
-        other => SqlError::Unavailable {
-            what: format!(
-                "the tables in `{}` are not those of any released version: choose another file",
-                file.display()
-            ),
-            source: Some(Box::new(other)),
-        },
     }
 }
 
@@ -154,7 +107,7 @@ mod tests {
             .execute(&mut one)
             .await
             .unwrap();
-        let said = |cause| explain(&file, cause).to_string();
+        let said = |cause| explain(&file, &cause);
 
         sqlx::raw_sql("BEGIN IMMEDIATE")
             .execute(&mut one)

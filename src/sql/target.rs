@@ -1,0 +1,285 @@
+//! From a URL to the database that it names.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use percent_encoding::percent_decode_str;
+use sqlx::ConnectOptions;
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+
+use super::SqlError;
+use super::database::{Durability, PATIENCE};
+
+/// The kinds of databases, by what they are told in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// SQLite.
+    Sqlite,
+    /// MySQL and MariaDB.
+    MySql,
+    /// PostgreSQL.
+    Postgres,
+}
+
+/// Which database, and how to reach it. It is shown without the password.
+pub(super) enum Target {
+    Sqlite(PathBuf, Box<SqliteConnectOptions>),
+    MySql(Place, Box<MySqlConnectOptions>),
+    Postgres(Place, Box<PgConnectOptions>),
+}
+
+/// A server and a database in it, for people.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// The URL without password and parameters.
+    pub(super) url: String,
+    pub(super) user: String,
+    pub(super) database: String,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(file, _) => write!(f, "{}", file.display()),
+            Self::MySql(place, _) | Self::Postgres(place, _) => f.write_str(&place.url),
+        }
+    }
+}
+
+impl Target {
+    /// Reads `sqlite:`, `mysql:`, `mariadb:`, `postgres:` and `postgresql:` URLs.
+    pub(super) fn parse(url: &str, durability: Durability) -> Result<Self, SqlError> {
+        match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("mysql" | "mariadb") => mysql(url),
+            Some("postgres" | "postgresql") => postgres(url, durability),
+            Some(_) | None => sqlite(url, durability),
+        }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Sqlite(..) => Kind::Sqlite,
+            Self::MySql(..) => Kind::MySql,
+            Self::Postgres(..) => Kind::Postgres,
+        }
+    }
+}
+
+/// The URL without its password.
+#[must_use]
+pub fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    // A password that was not percent-encoded may hold any of `/?#@`: all up to the last `@` counts as secret.
+    match rest.rsplit_once('@') {
+        Some((who, place)) => {
+            let user = who.split_once(':').map_or(who, |(user, _)| user);
+            format!("{scheme}://{user}@{place}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+fn wrong(url: &str, why: &str, form: &str) -> SqlError {
+    SqlError::Unavailable {
+        what: format!("`{}` {why}: write it as `{form}`", without_password(url)),
+        source: None,
+    }
+}
+
+fn sqlite(url: &str, durability: Durability) -> Result<Target, SqlError> {
+    let file = sqlite_file(url)?;
+    let options = SqliteConnectOptions::new()
+        .filename(&file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(match durability {
+            Durability::Full => SqliteSynchronous::Full,
+            Durability::Relaxed => SqliteSynchronous::Normal,
+        })
+        .busy_timeout(PATIENCE)
+        .disable_statement_logging();
+    Ok(Target::Sqlite(file, Box::new(options)))
+}
+
+/// The file that `sqlite:///path/jobs.db` or `sqlite://relative.db` names.
+fn sqlite_file(url: &str) -> Result<PathBuf, SqlError> {
+    let wrong = |why: &str| wrong(url, why, "sqlite:///path/jobs.db");
+    let path = url
+        .strip_prefix("sqlite:")
+        .ok_or_else(|| wrong("does not name a SQLite file"))?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.ends_with('/') {
+        return Err(wrong("names no file"));
+    }
+    if path.starts_with(":memory:") {
+        return Err(wrong("would be gone with the program"));
+    }
+    if path.contains('?') {
+        return Err(wrong("has parameters, and there are none"));
+    }
+    let path = percent_decode_str(path)
+        .decode_utf8()
+        .map_err(|_| wrong("is not UTF-8"))?;
+    if path.contains('\0') {
+        return Err(wrong("names no file"));
+    }
+    Ok(PathBuf::from(path.as_ref()))
+}
+
+const MYSQL: &str = "mysql://user:password@host:3306/database";
+const POSTGRES: &str = "postgres://user:password@host:5432/database";
+
+fn mysql(url: &str) -> Result<Target, SqlError> {
+    let parameters = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
+    check(url, &parameters, MYSQL)?;
+    let options = MySqlConnectOptions::from_str(url)
+        .map_err(|why| wrong(url, &format!("makes no sense ({why})"), MYSQL))?
+        .disable_statement_logging();
+    let place = Place {
+        url: bare(url),
+        user: options.get_username().to_owned(),
+        database: options.get_database().unwrap_or_default().to_owned(),
+    };
+    if place.database.is_empty() {
+        return Err(wrong(url, "names no database", MYSQL));
+    }
+    Ok(Target::MySql(place, Box::new(options)))
+}
+
+fn postgres(url: &str, durability: Durability) -> Result<Target, SqlError> {
+    let parameters = ["sslmode", "sslrootcert", "sslcert", "sslkey", "host"];
+    check(url, &parameters, POSTGRES)?;
+    // What is not asked for here is as the server has it: whoever runs it knows why.
+    let mut settings = vec![
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+    ];
+    if durability == Durability::Relaxed {
+        settings.push(("synchronous_commit", "off"));
+    }
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|why| wrong(url, &format!("makes no sense ({why})"), POSTGRES))?
+        .application_name("jobrunner")
+        .options(settings)
+        .disable_statement_logging();
+    let place = Place {
+        url: bare(url),
+        user: options.get_username().to_owned(),
+        database: options.get_database().unwrap_or_default().to_owned(),
+    };
+    if place.database.is_empty() {
+        return Err(wrong(url, "names no database", POSTGRES));
+    }
+    Ok(Target::Postgres(place, Box::new(options)))
+}
+
+fn bare(url: &str) -> String {
+    let shown = without_password(url);
+    match shown.split_once('?') {
+        Some((url, _)) => url.to_owned(),
+        None => shown,
+    }
+}
+
+/// A parameter that is not known would be passed over in silence, and with it what it was to protect.
+fn check(url: &str, known: &[&str], form: &str) -> Result<(), SqlError> {
+    let Some((_, parameters)) = url.split_once('?') else {
+        return Ok(());
+    };
+    for parameter in parameters.split('&') {
+        let name = parameter
+            .split_once('=')
+            .map_or(parameter, |(name, _)| name);
+        if !known.contains(&name) {
+            let known = known.join("`, `");
+            let why = format!("has the parameter `{name}`, and those known are `{known}`");
+            return Err(wrong(url, &why, form));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_absolute_and_relative_files() {
+        for (url, file) in [
+            ("sqlite:///path/jobs.db", "/path/jobs.db"),
+            ("sqlite://relative.db", "relative.db"),
+            ("sqlite:relative.db", "relative.db"),
+            ("sqlite://a%20b%3F.db", "a b?.db"),
+        ] {
+            assert_eq!(sqlite_file(url).unwrap(), PathBuf::from(file), "{url}");
+        }
+        for url in [
+            "jobs.db",
+            "oracle://host/db",
+            "sqlite://",
+            "sqlite:///folder/",
+            "sqlite::memory:",
+            "sqlite://a.db?mode=ro",
+            "sqlite://%ff.db",
+            "sqlite://a%00.db",
+        ] {
+            assert!(Target::parse(url, Durability::Full).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn urls_name_servers_and_are_shown_without_the_password() {
+        for (url, kind, shown) in [
+            (
+                "mysql://ann:s3cret@db:3307/jobs",
+                Kind::MySql,
+                "mysql://ann@db:3307/jobs",
+            ),
+            (
+                "mariadb://ann:s3cret%40%2F@db/jobs?ssl-mode=REQUIRED",
+                Kind::MySql,
+                "mariadb://ann@db/jobs",
+            ),
+            (
+                "postgres://ann:s3cret@[::1]:5432/jobs?sslmode=verify-full",
+                Kind::Postgres,
+                "postgres://ann@[::1]:5432/jobs",
+            ),
+            (
+                "postgresql://ann:s3cret@db/jobs",
+                Kind::Postgres,
+                "postgresql://ann@db/jobs",
+            ),
+        ] {
+            let target = Target::parse(url, Durability::Full).unwrap();
+            assert_eq!(target.kind(), kind);
+            assert_eq!(format!("{target:?}"), shown);
+        }
+    }
+
+    #[test]
+    fn a_wrong_url_says_what_is_wrong_and_keeps_the_password() {
+        for (url, says) in [
+            ("mysql://ann:s3cret@db:3306", "names no database"),
+            ("mysql://ann:s3cret@db:x/jobs", "makes no sense"),
+            ("mysql://ann:s3cret@db/jobs?sslmode=REQUIRED", "`sslmode`"),
+            (
+                "postgres://ann:s3cret@db/jobs?ssl-mode=require",
+                "`ssl-mode`",
+            ),
+            ("postgres://ann:s3cret@db/jobs?password=x", "`password`"),
+            ("postgres://ann:s3c/ret@db/jobs", "makes no sense"),
+        ] {
+            let said = Target::parse(url, Durability::Full)
+                .unwrap_err()
+                .to_string();
+            assert!(said.contains(says), "{said}");
+            assert!(!said.contains("s3c"), "{said}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A conductor whose store goes away in the middle of a job: it waits, says so, and goes on.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use super::KINDS;
+use crate::cli::Home;
+use crate::servers::proxy::{Proxy, Weather};
+use crate::servers::{Kind, Server};
+
+const LINKS: usize = 12;
+
+/// A chain in which each task writes its name to a ledger, and takes a moment.
+fn flow() -> String {
+    let mut flow = "tasks:\n".to_owned();
+    for n in 0..LINKS {
+        flow.push_str(&format!(
+            "  t{n}:\n    shell: 'echo t{n} >> ledger; sleep 0.1'\n"
+        ));
+        if n > 0 {
+            flow.push_str(&format!("    needs: [t{}]\n", n - 1));
+        }
+    }
+    flow
+}
+
+fn ledger(home: &Home) -> Vec<String> {
+    let text = fs::read_to_string(home.path("ledger")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(90);
+    while !holds() {
+        assert!(Instant::now() < limit, "{what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A conductor that works on one such job, and what it says.
+struct AtWork {
+    home: Home,
+    child: Child,
+}
+
+impl AtWork {
+    /// Posts the flow to a store and starts a conductor for it.
+    fn start(url: &str) -> Self {
+        let home = Home::with("chain.flow.yaml", &flow()).set("JOBRUNNER_STORE", url);
+        home.run("post chain.flow.yaml").exits(0);
+        let said = fs::File::create(home.path("said")).unwrap();
+        let child = home
+            .command("run --until-empty")
+            .stdout(Stdio::null())
+            .stderr(said)
+            .spawn()
+            .unwrap();
+        Self { home, child }
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.home.path("said")).unwrap()
+    }
+
+    async fn has_done(&self, links: usize) {
+        until("it does not get on", || ledger(&self.home).len() >= links).await;
+    }
+
+    async fn says(&self, words: &str) {
+        until(&format!("it does not say `{words}`"), || {
+            self.said().contains(words)
+        })
+        .await;
+    }
+
+    /// Awaits its end: each task has run once, in order, and the job succeeded.
+    async fn succeeds(mut self) {
+        let (home, said) = (&self.home, self.home.path("said"));
+        let child = &mut self.child;
+        let read = |path: &Path| fs::read_to_string(path).unwrap();
+        until("it does not end", || child.try_wait().unwrap().is_some()).await;
+        let ended = self.child.wait().unwrap();
+        assert!(ended.success(), "{}", read(&said));
+        let expected: Vec<_> = (0..LINKS).map(|n| format!("t{n}")).collect();
+        assert_eq!(ledger(home), expected, "{}", read(&said));
+        let told = home.run("show --all").exits(0).text();
+        assert!(told.contains("SUCCESS"), "{told}");
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_and_started_again_costs_time_alone() {
+    for kind in KINDS {
+        let mut server = Server::start(kind, &[]).await;
+        let work = AtWork::start(&server.database().await);
+        work.has_done(2).await;
+        server.kill();
+        work.says("is away; waiting for it").await;
+        server.start_again(&[]).await;
+        work.has_done(5).await;
+        work.succeeds().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_cut_again_and_again_cost_time_alone() {
+    for kind in KINDS {
+        let server = Server::shared(kind).await;
+        let proxy = Proxy::to(server.port).await;
+        let url = server.database().await;
+        let there = url.replace(
+            &format!(":{}/", server.port),
+            &format!(":{}/", proxy.port()),
+        );
+        let work = AtWork::start(&there);
+        for links in 1..LINKS {
+            work.has_done(links).await;
+            match links % 3 {
+                0 => proxy.cut(),
+                1 => proxy.set(Weather::CutAfter(b"COMMIT".to_vec())),
+                _ => proxy.set(Weather::Fair),
+            }
+        }
+        proxy.set(Weather::Fair);
+        work.succeeds().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_turns_read_only_is_waited_for() {
+    let server = Server::start(Kind::MariaDb, &[]).await;
+    let url = server.database().await;
+    let work = AtWork::start(&url);
+    work.has_done(2).await;
+    super::as_admin(Kind::MariaDb, &server, &url, "SET GLOBAL read_only = 1").await;
+    work.says("is read-only").await;
+    super::as_admin(Kind::MariaDb, &server, &url, "SET GLOBAL read_only = 0").await;
+    work.succeeds().await;
+}

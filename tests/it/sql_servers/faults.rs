@@ -1,0 +1,227 @@
+//! Connections that break, servers that die: nothing is lost, nothing is done twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobrunner::engine::Writer;
+use jobrunner::model::{AtomState, Epoch, FlowState, JobId};
+use jobrunner::ports::{Commit, Committed, LogBatch, Store, StoreError, SystemClock};
+use jobrunner::stores::sql::SqlStore;
+
+use super::{KINDS, Raw};
+use crate::servers::proxy::{Proxy, Weather};
+use crate::servers::{Kind, Server};
+use crate::store_contract::{atom, job, record, who};
+
+/// A store behind a proxy, with a job that `x` owns.
+struct Far {
+    proxy: Proxy,
+    near: SqlStore,
+    far: Arc<SqlStore>,
+    job: JobId,
+    epoch: Epoch,
+}
+
+async fn far(kind: Kind) -> Far {
+    let server = Server::shared(kind).await;
+    let proxy = Proxy::to(server.port).await;
+    let url = server.database().await;
+    let there = url.replace(
+        &format!(":{}/", server.port),
+        &format!(":{}/", proxy.port()),
+    );
+    let near = SqlStore::open(&url).await.unwrap();
+    let far = Arc::new(SqlStore::open(&there).await.unwrap());
+    let new = job(1);
+    far.create(&new).await.unwrap();
+    let epoch = far.own(new.id, &who("x")).await.unwrap().unwrap();
+    Far {
+        proxy,
+        near,
+        far,
+        job: new.id,
+        epoch,
+    }
+}
+
+impl Far {
+    fn step(&self, seq: i64) -> Commit {
+        let number = u32::try_from(seq).unwrap();
+        Commit {
+            job: self.job,
+            owner: who("x"),
+            epoch: self.epoch,
+            seq,
+            records: vec![record(
+                number,
+                jobrunner::model::Change::Started { until: None },
+            )],
+            atoms: vec![atom(number, AtomState::Running)],
+            flow: None,
+            answered: Vec::new(),
+        }
+    }
+
+    /// A step that takes the way of a batch.
+    fn laden(&self, seq: i64) -> Commit {
+        Commit {
+            flow: Some(jobrunner::model::FlowRow {
+                state: FlowState::Running,
+                ..jobrunner::model::FlowRow::default()
+            }),
+            ..self.step(seq)
+        }
+    }
+}
+
+/// What a commit of a lone step or of a batch ends with, on the wire.
+fn last_words(kind: Kind, lone: bool) -> Vec<u8> {
+    match (kind, lone) {
+        // A lone step is one statement, with the owner as an argument.
+        (Kind::Postgres, true) => b"x:1:abc".to_vec(),
+        (Kind::MariaDb, _) | (Kind::Postgres, false) => b"COMMIT".to_vec(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_is_looked_up_and_not_repeated() {
+    for kind in KINDS {
+        for lone in [true, false] {
+            for after in [false, true] {
+                let far = far(kind).await;
+                let (writer, writing) = Writer::new(
+                    far.far.clone(),
+                    None,
+                    Arc::new(SystemClock),
+                    Duration::from_secs(30),
+                );
+                let writing = tokio::spawn(writing);
+                let step = if lone { far.step(0) } else { far.laden(0) };
+                let words = last_words(kind, lone);
+                far.proxy.set(if after {
+                    Weather::CutAfter(words)
+                } else {
+                    Weather::CutBefore(words)
+                });
+                let committing = writer.commit(step, LogBatch::default());
+                let fair_again = async {
+                    while far.proxy.cuts() == 0 {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    far.proxy.set(Weather::Fair);
+                };
+                let (committed, ()) = tokio::join!(committing, fair_again);
+                let case = format!("{kind:?}, lone {lone}, after {after}");
+                assert!(
+                    matches!(committed, Ok(Committed::Done { .. })),
+                    "{case}: {committed:?}"
+                );
+                let events = far.near.events(far.job, 0, 10).await.unwrap();
+                assert_eq!(events.len(), 1, "{case}");
+                let loaded = far.near.load(far.job).await.unwrap().unwrap();
+                assert_eq!(loaded.job.seq, 1, "{case}");
+                assert_eq!(far.proxy.cuts(), 1, "{case}");
+                drop(writer);
+                writing.await.unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_died_while_idle_is_replaced_unnoticed() {
+    for kind in KINDS {
+        let far = far(kind).await;
+        // Reads go over another connection than writes.
+        assert!(far.far.owns(far.job, &who("x"), far.epoch).await.unwrap());
+        far.proxy.cut();
+        assert!(far.far.owns(far.job, &who("x"), far.epoch).await.unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_goes_on_after_its_server_was_killed() {
+    for kind in KINDS {
+        let mut server = Server::start(kind, &[]).await;
+        let url = server.database().await;
+        let store = SqlStore::open(&url).await.unwrap();
+        let new = job(1);
+        store.create(&new).await.unwrap();
+        server.kill();
+        let lost = store.own(new.id, &who("x")).await.unwrap_err();
+        assert!(matches!(lost, StoreError::Unavailable { .. }), "{lost:?}");
+        let away = store.own(new.id, &who("x")).await.unwrap_err();
+        assert!(away.to_string().contains("cannot be reached"), "{away}");
+        server.start_again(&[]).await;
+        let epoch = store.own(new.id, &who("x")).await.unwrap();
+        assert_eq!(epoch, Some(Epoch(1)), "what was confirmed is there");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_server_holds_nobody_up_for_ever() {
+    let server = Server::start(Kind::MariaDb, &[]).await;
+    let url = server.database().await;
+    let store = SqlStore::open(&url).await.unwrap();
+    let new = job(1);
+    store.create(&new).await.unwrap();
+    server.freeze();
+    let (x, limit) = (who("x"), Duration::from_secs(30));
+    let frozen = tokio::time::timeout(limit, store.own(new.id, &x)).await;
+    let frozen = frozen.expect("it gives up").unwrap_err();
+    assert!(frozen.to_string().contains("does not answer"), "{frozen}");
+    server.thaw();
+    assert!(store.own(new.id, &who("y")).await.unwrap().is_some());
+}
+
+/// Holds the rows of `second` and waits for those of `first`, while a commit holds `first` and waits for `second`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_loses_in_a_deadlock_is_done_again() {
+    for kind in KINDS {
+        let server = Server::shared(kind).await;
+        let url = server.database().await;
+        let store = Arc::new(SqlStore::open(&url).await.unwrap());
+        let mut steps = Vec::new();
+        for n in [1, 2] {
+            let new = job(n);
+            store.create(&new).await.unwrap();
+            let epoch = store.own(new.id, &who("x")).await.unwrap().unwrap();
+            steps.push(Commit {
+                job: new.id,
+                owner: who("x"),
+                epoch,
+                seq: 0,
+                records: vec![record(0, jobrunner::model::Change::Started { until: None })],
+                atoms: vec![atom(0, AtomState::Running)],
+                flow: None,
+                answered: Vec::new(),
+            });
+        }
+        let lock = |step: &Commit| format!("UPDATE jobs SET claims = 7 WHERE id = '{}'", step.job);
+        let mut other = Raw::connect(kind, &url).await;
+        // The server ends the transaction that has changed less.
+        other.run("BEGIN").await;
+        for n in 0..50 {
+            other
+                .run(&format!(
+                    "INSERT INTO requests (job, kind, at, form, body) VALUES ('{n}', '', 0, 1, '')"
+                ))
+                .await;
+        }
+        other.run(&lock(&steps[1])).await;
+        let committing = {
+            let (store, steps) = (Arc::clone(&store), steps.clone());
+            tokio::spawn(async move { store.commit(&steps, &LogBatch::default()).await })
+        };
+        other.until_somebody_waits(server, &url).await;
+        other.run(&lock(&steps[0])).await;
+        other.run("COMMIT").await;
+        let answers = committing.await.unwrap().unwrap();
+        let done = Committed::Done { requests: false };
+        assert_eq!(answers, [done.clone(), done], "{kind:?}");
+        for step in &steps {
+            let events = store.events(step.job, 0, 10).await.unwrap();
+            assert_eq!(events.len(), 1, "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! MySQL, MariaDB and PostgreSQL as the world has them: refusing, lying down, coming back.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod conducting;
+mod cost;
+mod faults;
+mod refusals;
+
+use std::time::Duration;
+
+use sqlx::mysql::MySqlConnection;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, Executor};
+
+use super::servers::{Kind, Server};
+
+const KINDS: [Kind; 2] = [Kind::MariaDb, Kind::Postgres];
+
+/// The name of the database that a URL ends with.
+fn database(url: &str) -> &str {
+    url.rsplit_once('/').unwrap().1
+}
+
+/// A connection that nothing stands before.
+enum Raw {
+    MariaDb(MySqlConnection),
+    Postgres(PgConnection),
+}
+
+impl Raw {
+    async fn connect(kind: Kind, url: &str) -> Self {
+        match kind {
+            Kind::MariaDb => Self::MariaDb(MySqlConnection::connect(url).await.unwrap()),
+            Kind::Postgres => Self::Postgres(PgConnection::connect(url).await.unwrap()),
+        }
+    }
+
+    async fn run(&mut self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::MariaDb(connection) => drop(connection.execute(sql).await.unwrap()),
+            Self::Postgres(connection) => drop(connection.execute(sql).await.unwrap()),
+        }
+    }
+
+    /// Returns when a transaction in this database waits for a lock.
+    async fn until_somebody_waits(&self, server: &Server, url: &str) {
+        let admin = server.admin(database(url));
+        let waiting = match self {
+            Self::MariaDb(_) => {
+                "SELECT count(*) FROM information_schema.innodb_trx AS t
+                 JOIN information_schema.processlist AS p ON p.id = t.trx_mysql_thread_id
+                 WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()"
+            }
+            Self::Postgres(_) => {
+                "SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            }
+        };
+        loop {
+            let found: i64 = match self {
+                Self::MariaDb(_) => {
+                    let mut admin = MySqlConnection::connect(&admin).await.unwrap();
+                    let found = sqlx::query_scalar(waiting).fetch_one(&mut admin);
+                    found.await.unwrap()
+                }
+                Self::Postgres(_) => {
+                    let mut admin = PgConnection::connect(&admin).await.unwrap();
+                    let found = sqlx::query_scalar(waiting).fetch_one(&mut admin);
+                    found.await.unwrap()
+                }
+            };
+            if found > 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Runs statements as the administrator, in the database of `url`.
+async fn as_admin(kind: Kind, server: &Server, url: &str, sql: &str) {
+    Raw::connect(kind, &server.admin(database(url)))
+        .await
+        .run(sql)
+        .await;
+}

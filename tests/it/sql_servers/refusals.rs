@@ -1,0 +1,183 @@
+//! What cannot be worked with is said in one line, with what to do, before anything is begun.
+
+use super::{KINDS, as_admin, database};
+use crate::cli::Home;
+use crate::servers::{Kind, Server};
+
+/// What `jobrunner show` says of a store, and with which code it ends.
+async fn show(url: &str) -> (i32, String) {
+    said("show", url).await
+}
+
+/// The same for a conductor that finds nothing to do.
+async fn conduct(url: &str) -> (i32, String) {
+    said("run --until-empty", url).await
+}
+
+async fn said(command: &'static str, url: &str) -> (i32, String) {
+    let url = url.to_owned();
+    tokio::task::spawn_blocking(move || {
+        let home = Home::new().set("JOBRUNNER_STORE", &url);
+        let text = home.run(command).text();
+        let (exit, said) = text.split_once('\n').unwrap();
+        let code = exit.strip_prefix("exit ").unwrap().parse().unwrap();
+        assert!(!said.contains("s3cret"), "{said}");
+        (code, said.to_owned())
+    })
+    .await
+    .unwrap()
+}
+
+/// The one line that matters.
+async fn refusal(url: &str) -> String {
+    let (code, said) = show(url).await;
+    assert_eq!(code, 4, "{said}");
+    let line = said.lines().find(|line| line.starts_with("error: "));
+    line.unwrap_or_else(|| panic!("{said}")).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_database_is_enough() {
+    for kind in KINDS {
+        let url = Server::shared(kind).await.database().await;
+        for _ in 0..2 {
+            let (code, said) = show(&url).await;
+            assert_eq!(code, 0, "{said}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_there_is_named_without_the_password() {
+    for scheme in ["mysql", "mariadb", "postgres", "postgresql"] {
+        let line = refusal(&format!("{scheme}://me:s3cret@127.0.0.1:1/jobs")).await;
+        assert_eq!(
+            line,
+            format!(
+                "error: the store is not available: `{scheme}://me@127.0.0.1:1/jobs` cannot be reached: start the server, \
+                 or correct the host and the port"
+            )
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_told_from_a_missing_database() {
+    for kind in KINDS {
+        let server = Server::shared(kind).await;
+        let url = server.database().await;
+        let line = refusal(&url.replace("s3cret", "s3cretly")).await;
+        assert!(
+            line.contains(
+                "refuses the user `jobrunner` with this password: correct them in the URL"
+            ),
+            "{line}"
+        );
+        let line = refusal(&server.admin("nowhere")).await;
+        assert!(
+            line.contains(
+                "there is no database `nowhere`: CREATE DATABASE nowhere, or name another one"
+            ),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_grant_says_what_to_grant() {
+    for kind in KINDS {
+        let server = Server::shared(kind).await;
+        let url = server.database().await;
+        let (code, said) = show(&url).await;
+        assert_eq!(code, 0, "{said}");
+        let name = database(&url);
+        let reader = url.replace("jobrunner:s3cret%40%2F%3A", &format!("r_{name}:s3cret"));
+        let grant = match kind {
+            Kind::MariaDb => format!(
+                "CREATE USER r_{name}@'%' IDENTIFIED BY 's3cret'; GRANT SELECT ON {name}.* TO r_{name}@'%'"
+            ),
+            Kind::Postgres => format!(
+                "CREATE ROLE r_{name} LOGIN PASSWORD 's3cret'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO r_{name}"
+            ),
+        };
+        as_admin(kind, server, &url, &grant).await;
+        let line = refusal(&reader).await;
+        assert!(
+            line.contains(&format!("the user `r_{name}` may not do what is needed: ")),
+            "{line}"
+        );
+        assert!(line.contains("SELECT, INSERT, UPDATE, DELETE"), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_schema_is_refused() {
+    for kind in KINDS {
+        let server = Server::shared(kind).await;
+        let url = server.database().await;
+        show(&url).await;
+        let newer =
+            "INSERT INTO store_migrations (version, description, success, checksum, execution_time)
+                     VALUES (7, 'later', true, '', 0)";
+        as_admin(kind, server, &url, newer).await;
+        let line = refusal(&url).await;
+        assert_eq!(
+            line,
+            "error: the store has schema version 7, this program knows up to 1"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_was_cut_off_is_run_again() {
+    // MariaDB alone: in the others it is one transaction.
+    let server = Server::shared(Kind::MariaDb).await;
+    let url = server.database().await;
+    show(&url).await;
+    for table in ["store_migrations", "board_migrations"] {
+        let cut =
+            format!("UPDATE {table} SET success = FALSE; DROP TABLE IF EXISTS events, queues");
+        as_admin(Kind::MariaDb, server, &url, &cut).await;
+    }
+    let (code, said) = show(&url).await;
+    assert_eq!(code, 0, "{said}");
+    let there = "INSERT INTO events (job, seq, epoch, form, record) VALUES ('', 1, 1, 1, '');
+                 INSERT INTO queues (queue, requires) VALUES ('', '')";
+    as_admin(Kind::MariaDb, server, &url, there).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_server_is_refused_and_a_forgetful_one_is_warned_of() {
+    let options = [
+        "--innodb-flush-log-at-trx-commit=2",
+        "--log-bin",
+        "--sync-binlog=0",
+    ];
+    let server = Server::start(Kind::MariaDb, &options).await;
+    let url = server.database().await;
+    let (code, said) = conduct(&url).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("innodb_flush_log_at_trx_commit=2"), "{said}");
+    assert!(said.contains("sync_binlog=0"), "{said}");
+    as_admin(Kind::MariaDb, &server, &url, "SET GLOBAL read_only = 1").await;
+    let line = refusal(&url).await;
+    assert!(
+        line.ends_with("is read-only: name the primary server, or SET GLOBAL read_only = 0 there"),
+        "{line}"
+    );
+
+    let server = Server::shared(Kind::Postgres).await;
+    let url = server.database().await;
+    let (code, said) = conduct(&url).await;
+    assert_eq!((code, said.contains("durable")), (0, false), "{said}");
+    let name = database(&url);
+    let off = format!("ALTER DATABASE {name} SET synchronous_commit = off");
+    as_admin(Kind::Postgres, server, &url, &off).await;
+    let (code, said) = conduct(&url).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("synchronous_commit=off"), "{said}");
+    let off = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
+    as_admin(Kind::Postgres, server, &url, &off).await;
+    let line = refusal(&url).await;
+    assert!(line.contains("is read-only"), "{line}");
+}
