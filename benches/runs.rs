@@ -24,7 +24,7 @@ struct Case {
 fn list(tasks: u32) -> String {
     let mut flow = "flow: list\ntasks:\n".to_owned();
     for task in 0..tasks {
-        writeln!(flow, "  - t{task}: {{sleep: 0s}}").expect("text grows");
+        writeln!(flow, "  - {{ name: t{task}, sleep: 0s }}").expect("text grows");
     }
     flow
 }
@@ -32,9 +32,9 @@ fn list(tasks: u32) -> String {
 fn groups(groups: u32, width: u32) -> String {
     let mut flow = "flow: groups\ntasks:\n".to_owned();
     for group in 0..groups {
-        writeln!(flow, "  - g{group}:\n      tasks:").expect("text grows");
+        writeln!(flow, "  - name: g{group}\n    tasks:").expect("text grows");
         for task in 0..width {
-            writeln!(flow, "        t{group}_{task}: {{sleep: 0s}}").expect("text grows");
+            writeln!(flow, "      t{task}: {{ sleep: 0s }}").expect("text grows");
         }
     }
     flow
