@@ -122,6 +122,28 @@ impl History {
         }
         let row = self.rows.entry(atom).or_default();
         evolve(row, &record.change, record.at).expect("E3: legal");
+        match &record.change {
+            Change::Started { .. } => {
+                let generations = self.starts.range((atom, 0)..=(atom, u32::MAX));
+                let starts: u32 = generations.map(|(_, starts)| starts).sum();
+                assert_eq!(
+                    row.attempt, starts,
+                    "{atom}: an attempt has a number of its own"
+                );
+            }
+            Change::RetryDecided { failure } | Change::AllowDecided { failure } => {
+                // A group without a controller of its own has no history.
+                if let Some(history) = &row.history {
+                    let known = history.last.last().and_then(|last| last.failure.as_ref());
+                    assert_eq!(
+                        known,
+                        Some(&**failure),
+                        "{atom} knows why its last try failed"
+                    );
+                }
+            }
+            _ => {}
+        }
     }
 
     fn check_start(&mut self, atom: AtomId, generation: u32) {
