@@ -145,7 +145,11 @@ pub fn planted(name: &str) -> bool {
         let path = line.trim().strip_prefix("Executable ")?;
         Some(path.split_once('(')?.1.trim_end_matches(')').to_owned())
     });
-    copy.join(program.expect("cargo names what it has built"))
+    let built = copy.join(program.expect("cargo names what it has built"));
+    // Whatever is built there from now on, this one stays.
+    let kept = copy.join("planted");
+    fs::copy(built, &kept).unwrap();
+    kept
 }
 
 /// Whether a suite fails, or does not come to its end.
