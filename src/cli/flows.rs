@@ -20,8 +20,8 @@ const EMBEDDED: [(&str, &str); 2] = [
     ),
 ];
 
-/// How the files of flows end.
-const ENDINGS: [&str; 2] = [".flow.yaml", ".flow.yml"];
+/// How the files of flows end. Of two files of one name in one folder, the one whose ending comes first is meant.
+const ENDINGS: [&str; 3] = [".flow.yaml", ".flow.yml", ".flow"];
 
 /// The folders in which flows are looked up by name, and the flows that come with the program.
 #[derive(Debug, Clone)]
@@ -188,24 +188,27 @@ fn is_path(flow: &str) -> bool {
 }
 
 fn names_in(folder: &Path) -> Vec<Known> {
-    let mut known: Vec<Known> = fs::read_dir(folder)
+    let mut known: Vec<(usize, Known)> = fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| {
             let path = entry.path();
             let file = path.file_name()?.to_str()?;
-            let name = ENDINGS
-                .iter()
-                .find_map(|ending| file.strip_suffix(ending))?;
-            (!name.is_empty()).then(|| Known {
+            let endings = ENDINGS.iter().enumerate();
+            let (rank, name) = endings
+                .filter_map(|(rank, ending)| Some((rank, file.strip_suffix(ending)?)))
+                .next()?;
+            let known = Known {
                 name: name.to_owned(),
                 path: Some(path.clone()),
-            })
+            };
+            (!name.is_empty()).then_some((rank, known))
         })
         .collect();
-    known.sort_by(|a, b| a.name.cmp(&b.name));
-    known
+    known.sort_by(|(a, first), (b, second)| (&first.name, a).cmp(&(&second.name, b)));
+    known.dedup_by(|(_, later), (_, first)| later.name == first.name);
+    known.into_iter().map(|(_, known)| known).collect()
 }
 
 fn bundle(file: SourceFile) -> Bundle {

@@ -100,7 +100,7 @@ pub(crate) fn read_call(
     let mut times = Vec::new();
     for (param, place, node) in given.values() {
         if param.shape == Shape::Expression {
-            let Some(text) = node_text(node) else {
+            let Some(text) = node.word() else {
                 let what = format!("`{}` wants an expression", param.name);
                 found.wrong(Problem::error("wrong-shape", node.span, what).help(format!(
                     "write an expression over the result, such as `{}: json.ready`",

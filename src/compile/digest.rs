@@ -17,7 +17,6 @@ const VERSION: u32 = 1;
 
 /// The digest of a plan.
 pub(crate) fn of(plan: &Plan) -> Digest {
-    let mut hasher = BufWriter::with_capacity(1 << 16, Hasher(Sha256::new()));
     let edges: Vec<_> = plan
         .graph
         .edge_references()
@@ -29,7 +28,7 @@ pub(crate) fn of(plan: &Plan) -> Digest {
             )
         })
         .collect();
-    let parts: [&dyn Part; 13] = [
+    digest(&[
         &VERSION,
         &plan.name,
         &plan.atoms,
@@ -43,7 +42,19 @@ pub(crate) fn of(plan: &Plan) -> Digest {
         &plan.timeout,
         &plan.capabilities,
         &plan.priority,
-    ];
+    ])
+}
+
+impl Plan {
+    /// A digest of all that the flow says, whatever its inputs: two texts that have the same mean the same.
+    #[must_use]
+    pub fn outline(&self) -> Digest {
+        digest(&[&of(self).0, &self.about, &self.requirements])
+    }
+}
+
+fn digest(parts: &[&dyn Part]) -> Digest {
+    let mut hasher = BufWriter::with_capacity(1 << 16, Hasher(Sha256::new()));
     for part in parts {
         part.write(&mut hasher);
     }

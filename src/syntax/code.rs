@@ -18,14 +18,14 @@ codes! {
     BINARY = "binary": "The file is not text at all.";
     CONTROL_CHARACTER = "control-character": "A control character stands in the text.";
     EMPTY_FILE = "empty-file": "The file holds no flow: it is empty, or only comments.";
-    SEVERAL_DOCUMENTS = "several-documents": "The file holds more than one YAML document.";
+    SEVERAL_DOCUMENTS = "several-documents": "The file holds more than one flow: a second YAML document, or a second `flow { … }`.";
     TAB = "tab": "A line is indented with a tab; YAML indents with spaces.";
     INDENTATION = "indentation": "A line is indented so that it belongs to nothing.";
     DUPLICATE_KEY = "duplicate-key": "A key stands twice in one mapping.";
     KEY_NOT_TEXT = "key-not-text": "A key is missing, or is a list or a mapping.";
     MISSING_COLON = "missing-colon": "A key has no colon behind it.";
     SECOND_COLON = "second-colon": "A value without quotes has a colon and a space in it.";
-    UNQUOTED_TEMPLATE = "unquoted-template": "A template begins a value without quotes; YAML reads braces as a mapping.";
+    UNQUOTED_TEMPLATE = "unquoted-template": "A template stands without quotes; its braces would begin a mapping.";
     FOLDED_ITEM = "folded-item": "An item of a list is indented too far, and has become part of the text above it.";
     UNCLOSED_BRACKET = "unclosed-bracket": "A list or mapping in brackets does not end, or an entry lacks its comma.";
     UNCLOSED_QUOTE = "unclosed-quote": "A text in quotes does not end.";
@@ -41,6 +41,9 @@ codes! {
     TOO_MANY_VALUES = "too-many-values": "The file has more values than a flow may have.";
     VALUE_TOO_LARGE = "value-too-large": "One value is larger than a value may be.";
     AMBIGUOUS_TEXT = "ambiguous-text": "Text without quotes that readers of YAML take for different things.";
+    UNQUOTED_TEXT = "unquoted-text": "A text stands without quotes, in the text notation.";
+    NO_EQUALS_SIGN = "no-equals-sign": "Something else than `=` stands between a key and its value, in the text notation.";
+    TEXT_SYNTAX = "text-syntax": "The text is not in the text notation.";
     YAML_SYNTAX = "yaml-syntax": "The text is not YAML.";
     TOO_MANY_PROBLEMS = "too-many-problems": "There are more problems than are shown.";
 

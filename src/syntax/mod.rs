@@ -8,10 +8,12 @@ mod declaration;
 mod keys;
 mod lower;
 mod node;
+mod notation;
 mod position;
 mod problem;
 mod scalar;
 mod source;
+mod text;
 mod yaml;
 
 pub use declaration::{
@@ -21,6 +23,7 @@ pub use declaration::{
 pub use keys::{KeyInfo, Level, Takes};
 pub use lower::{RESERVED as RESERVED_NAMES, is_name};
 pub use node::{Key, Node, NodeValue, Style};
+pub use notation::Notation;
 pub use position::{LineIndex, Position};
 pub use problem::{MAX_PROBLEMS, Problem, Problems, Severity, arrange, did_you_mean, shown};
 pub use scalar::{Ambiguity, ambiguity, plain_value};
@@ -38,14 +41,26 @@ pub fn parse(bundle: &Bundle, kinds: &[&str]) -> (Option<FlowDeclaration>, Vec<P
     let mut problems = Problems::default();
     let Some(source) = bundle.files.first() else {
         let nothing = Problem::error(code::EMPTY_FILE, Span::default(), "there is no flow")
-            .help("name a file: NAME.flow.yaml");
+            .help("name a file: NAME.flow.yaml or NAME.flow");
         return (None, vec![nothing]);
     };
     if source.text.len() > MAX_SOURCE_BYTES {
         return (None, vec![source::too_large(&source.path)]);
     }
-    let flow = yaml::read(0, &source.text, &mut problems)
-        .and_then(|root| lower::lower(root, source, kinds, &mut problems));
+    let flow = match Notation::of_file(source) {
+        Notation::Yaml => yaml::read(0, &source.text, &mut problems)
+            .and_then(|root| lower::lower(root, source, kinds, &mut problems)),
+        Notation::Text => {
+            let read = text::read(0, &source.text, &mut problems);
+            let mut more = Problems::default();
+            let flow = read
+                .root
+                .and_then(|root| lower::lower(root, source, kinds, &mut more));
+            problems.extend_beside(more, &read.broken);
+            // Names may stand in what could not be understood.
+            flow.filter(|_| read.broken.is_empty())
+        }
+    };
     (flow, problems.into_arranged())
 }
 

@@ -9,6 +9,23 @@ pub enum Style {
     Plain,
     /// In quotes, or as a block: always text.
     Text,
+    /// Without quotes in the text notation, where it is a name or an expression. The text is the template that means
+    /// its value, `{{ name }}`; [`Node::word`] is what was written.
+    Bare,
+}
+
+impl Style {
+    /// What was written, of a scalar of this style: a bare name without the braces that its text has.
+    #[must_use]
+    pub fn word(self, text: &str) -> &str {
+        let inside = match self {
+            Self::Plain | Self::Text => None,
+            Self::Bare => text
+                .strip_prefix("{{ ")
+                .and_then(|text| text.strip_suffix(" }}")),
+        };
+        inside.unwrap_or(text)
+    }
 }
 
 /// A value of a source text, with its place.
@@ -26,6 +43,15 @@ impl Node {
     pub fn text(&self) -> Option<&str> {
         match &self.value {
             NodeValue::Scalar { text, .. } => Some(text),
+            NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => None,
+        }
+    }
+
+    /// The text of a scalar where a word or an expression is wanted, and no template.
+    #[must_use]
+    pub fn word(&self) -> Option<&str> {
+        match &self.value {
+            NodeValue::Scalar { text, style } => Some(style.word(text)),
             NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => None,
         }
     }

@@ -100,6 +100,22 @@ impl Problems {
         }
     }
 
+    /// Adds those that were found in a text of which `broken` could not be understood: what they say about these places,
+    /// and what seems to be missing there, is told already.
+    pub(super) fn extend_beside(&mut self, more: Self, broken: &[Span]) {
+        let inside = |problem: &Problem| {
+            let before = broken.partition_point(|b| b.end <= problem.span.start);
+            let inside = broken
+                .get(before)
+                .is_some_and(|b| b.start <= problem.span.start);
+            let missing = [code::NO_TASKS, code::NO_KIND].contains(&problem.code);
+            inside || (missing && !broken.is_empty())
+        };
+        self.uncounted += more.uncounted;
+        let others = more.kept.into_iter().filter(|problem| !inside(problem));
+        others.for_each(|problem| self.push(problem));
+    }
+
     /// Whether there are so many that it is not worth the while to say clever things about another one.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -163,6 +179,19 @@ fn bounded(mut problems: Vec<Problem>, uncounted: usize) -> Vec<Problem> {
     problems
 }
 
+/// A key that a mapping has already.
+#[must_use]
+pub(super) fn duplicate_key(name: &str, span: Span, first: Span) -> Problem {
+    Problem::error(
+        code::DUPLICATE_KEY,
+        span,
+        format!("`{}` stands here a second time", shown(name)),
+    )
+    .label("again")
+    .related(first, "the first time")
+    .help("give one of them another name, or leave it out")
+}
+
 /// Text as a message may show it: in one line, and not too long.
 #[must_use]
 pub fn shown(text: &str) -> String {
@@ -176,6 +205,40 @@ pub fn shown(text: &str) -> String {
         short.push('…');
     }
     short
+}
+
+/// The line of `text` with what stands at `span` replaced: what to write instead. Empty if that is not one short line.
+#[must_use]
+pub(super) fn corrected(text: &str, span: Span, with: &str) -> String {
+    // Only as much is looked at as may be shown: a file may be one line of megabytes.
+    const LONGEST: usize = 100;
+    let bytes = text.as_bytes();
+    let ends = |b: &u8| matches!(b, b'\n' | b'\r');
+    let (start, end) = (span.start as usize, span.end as usize);
+    let written = text.get(span.range()).unwrap_or("");
+    if end.saturating_sub(start) > LONGEST || written.contains(['\n', '\r']) {
+        return String::new();
+    }
+    let window = start.saturating_sub(LONGEST);
+    let first = match bytes[window..start].iter().rposition(ends) {
+        Some(at) => window + at + 1,
+        None if window == 0 => 0,
+        None => return String::new(),
+    };
+    let window = (end + LONGEST).min(bytes.len());
+    let last = match bytes[end..window].iter().position(ends) {
+        Some(at) => end + at,
+        None if window == bytes.len() => window,
+        None => return String::new(),
+    };
+    let (Some(before), Some(after)) = (text.get(first..start), text.get(end..last)) else {
+        return String::new();
+    };
+    let after = after.split(" #").next().unwrap_or("");
+    if with.contains(['\n', '\r']) || before.len() + with.len() + after.len() > LONGEST {
+        return String::new();
+    }
+    format!("{}{with}{}", before.trim_start(), after.trim_end())
 }
 
 /// Of `candidates`, the one that `word` was probably meant to be.

@@ -9,6 +9,7 @@ mod size;
 use std::fmt::Write as _;
 
 use jobrunner::compile::{AtomKind, Binding, Origin, Plan, compile};
+use jobrunner::model::Bundle;
 use jobrunner::syntax::{Problem, Severity, arrange, parse};
 
 use crate::kinds::KINDS;
@@ -16,7 +17,12 @@ use crate::suite::{KINDS as NAMES, bundle};
 
 /// All that is wrong with a flow, and its plan if it can be run.
 pub fn compiled(text: &str) -> (Option<Plan>, Vec<Problem>) {
-    let (flow, mut problems) = parse(&bundle(text), &NAMES);
+    compiled_from(&bundle(text))
+}
+
+/// The same for a flow of either notation.
+pub fn compiled_from(bundle: &Bundle) -> (Option<Plan>, Vec<Problem>) {
+    let (flow, mut problems) = parse(bundle, &NAMES);
     let plan = flow.and_then(|flow| {
         let (plan, more) = compile(&flow, &KINDS);
         problems.extend(more);

@@ -13,6 +13,7 @@ mod http;
 mod kinds;
 mod layers;
 mod lsp;
+mod notation;
 mod play;
 mod process;
 mod properties;

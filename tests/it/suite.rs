@@ -1,4 +1,4 @@
-//! Flows with the problems that they are expected to have, in comments at their ends.
+//! Flows of both notations with the problems that they are expected to have, in comments at their ends.
 //!
 //! `BLESS=1 cargo test suite` writes what is found into the files; read the difference before you commit it.
 
@@ -12,10 +12,15 @@ use jobrunner::syntax::{LineIndex, Problem, Severity, parse};
 pub const KINDS: [&str; 4] = ["shell", "exec", "http", "sleep"];
 
 pub fn bundle(text: &str) -> Bundle {
+    bundle_of("case.flow.yaml", text)
+}
+
+/// A flow in a file of that name, which tells its notation.
+pub fn bundle_of(path: &str, text: &str) -> Bundle {
     Bundle {
         version: 1,
         files: vec![SourceFile {
-            path: "case.flow.yaml".to_owned(),
+            path: path.to_owned(),
             text: text.to_owned(),
         }],
     }
@@ -70,7 +75,7 @@ fn cases(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Holds each flow of a folder to the problems that it names; `check` tells whether it can be run.
-fn hold(folder: &str, check: impl Fn(&str) -> (bool, Vec<Problem>)) {
+fn hold(folder: &str, check: impl Fn(&Bundle) -> (bool, Vec<Problem>)) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/suite")
         .join(folder);
@@ -79,7 +84,11 @@ fn hold(folder: &str, check: impl Fn(&str) -> (bool, Vec<Problem>)) {
     for path in cases(&folder) {
         let text = fs::read_to_string(&path).expect("a file of the suite can be read");
         let (flow, expected) = halves(&text);
-        let (runs, problems) = check(flow);
+        let notation = match path.extension().is_some_and(|e| e == "flow") {
+            true => "case.flow",
+            false => "case.flow.yaml",
+        };
+        let (runs, problems) = check(&bundle_of(notation, flow));
         let errors = problems.iter().any(|p| p.severity == Severity::Error);
         assert!(errors || runs, "{}", path.display());
         let found = rendered(flow, &problems);
@@ -99,7 +108,7 @@ fn hold(folder: &str, check: impl Fn(&str) -> (bool, Vec<Problem>)) {
 #[test]
 fn every_flow_of_the_suite_has_the_problems_that_it_names() {
     hold("syntax", |flow| {
-        let (declaration, problems) = parse(&bundle(flow), &KINDS);
+        let (declaration, problems) = parse(flow, &KINDS);
         (declaration.is_some(), problems)
     });
 }
@@ -107,7 +116,7 @@ fn every_flow_of_the_suite_has_the_problems_that_it_names() {
 #[test]
 fn every_flow_of_the_suite_that_can_be_read_has_the_problems_that_it_names() {
     hold("compile", |flow| {
-        let (plan, problems) = crate::compile::compiled(flow);
+        let (plan, problems) = crate::compile::compiled_from(flow);
         (plan.is_some(), problems)
     });
 }

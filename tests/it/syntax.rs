@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
-use crate::suite::{KINDS, bundle};
+use crate::suite::{KINDS, bundle, bundle_of};
 
 /// The declaration of a flow without problems.
 fn flow(text: &str) -> FlowDeclaration {
@@ -212,8 +212,8 @@ fn types_and_patterns_have_their_limits() {
 }
 
 /// Whatever is read, what is said about it can be shown.
-fn assert_presentable(text: &str) {
-    let (flow, problems) = parse(&bundle(text), &KINDS);
+pub fn assert_presentable(path: &str, text: &str) {
+    let (flow, problems) = parse(&bundle_of(path, text), &KINDS);
     assert!(problems.len() <= MAX_PROBLEMS + 1);
     assert!(flow.is_some() || !problems.is_empty());
     for problem in &problems {
@@ -257,13 +257,13 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         if let Ok(file) = read_source("a", &bytes) {
-            assert_presentable(&file.text);
+            assert_presentable("a.flow.yaml", &file.text);
         }
     }
 
     #[test]
     fn anything_like_a_flow_is_read_or_refused(pieces in prop::collection::vec(pieces(), 0..60)) {
-        assert_presentable(&pieces.concat());
+        assert_presentable("a.flow.yaml", &pieces.concat());
     }
 
     #[test]
@@ -280,6 +280,6 @@ proptest! {
             let to = (from + length.index(12)).min(places.len() - 1);
             text.replace_range(places[from]..places[to], piece);
         }
-        assert_presentable(&text);
+        assert_presentable("a.flow.yaml", &text);
     }
 }

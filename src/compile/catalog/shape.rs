@@ -69,6 +69,10 @@ pub(crate) fn read(
         Shape::Size => reading
             .typed(node, found, |text| parse_size(text).map(Value::from))
             .or_else(|| reading.mistyped(node, Type::Size.hint(), found)),
+        // A word without quotes, in the text notation.
+        Shape::Word(words) if node.word().is_some_and(|word| words.contains(&word)) => {
+            Some(Template::Literal(node.word().unwrap_or_default().into()))
+        }
         Shape::Word(words) => {
             let known = |text: &str| words.contains(&text).then(|| text.into());
             reading.typed(node, found, known).or_else(|| {
@@ -195,7 +199,7 @@ impl Reading<'_> {
                     (Template::Literal(_), Style::Plain) if !text.contains("\\{{") => {
                         Template::Literal(node.to_value())
                     }
-                    (template, Style::Plain | Style::Text) => template,
+                    (template, Style::Plain | Style::Text | Style::Bare) => template,
                 }
             }
             NodeValue::List(items) => {

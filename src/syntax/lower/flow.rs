@@ -160,8 +160,8 @@ impl Lower<'_> {
     fn capability(&mut self, item: Node) -> Option<CapabilityDeclaration> {
         let span = item.span;
         let declaration = match item.value {
-            NodeValue::Scalar { text, .. } => CapabilityDeclaration {
-                name: Spanned::new(text, span),
+            NodeValue::Scalar { text, style } => CapabilityDeclaration {
+                name: Spanned::new(style.word(&text).to_owned(), span),
                 argument: None,
             },
             NodeValue::Map(mut entries) if entries.len() == 1 => {

@@ -18,7 +18,7 @@ mod value;
 
 pub use name::{RESERVED, is_name};
 
-use super::problem::Problems;
+use super::problem::{Problems, corrected};
 use super::{FlowDeclaration, Node, NodeValue, Problem};
 use crate::model::{SourceFile, Span};
 
@@ -63,37 +63,7 @@ impl Lower<'_> {
 
     /// The author's line with the text at `span` replaced: what to write instead. Empty if that is not one short line.
     fn corrected(&self, span: Span, with: &str) -> String {
-        // Only as much is looked at as may be shown: a file may be one line of megabytes.
-        const LONGEST: usize = 100;
-        let text = self.source.text.as_bytes();
-        let ends = |b: &u8| matches!(b, b'\n' | b'\r');
-        let (start, end) = (span.start as usize, span.end as usize);
-        if end.saturating_sub(start) > LONGEST || self.written(span).contains(['\n', '\r']) {
-            return String::new();
-        }
-        let window = start.saturating_sub(LONGEST);
-        let first = match text[window..start].iter().rposition(ends) {
-            Some(at) => window + at + 1,
-            None if window == 0 => 0,
-            None => return String::new(),
-        };
-        let window = (end + LONGEST).min(text.len());
-        let last = match text[end..window].iter().position(ends) {
-            Some(at) => end + at,
-            None if window == text.len() => window,
-            None => return String::new(),
-        };
-        let (Some(before), Some(after)) = (
-            self.source.text.get(first..start),
-            self.source.text.get(end..last),
-        ) else {
-            return String::new();
-        };
-        let after = after.split(" #").next().unwrap_or("");
-        if with.contains(['\n', '\r']) || before.len() + with.len() + after.len() > LONGEST {
-            return String::new();
-        }
-        format!("{}{with}{}", before.trim_start(), after.trim_end())
+        corrected(&self.source.text, span, with)
     }
 
     /// `words`, and the corrected line if there is one.

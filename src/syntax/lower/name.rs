@@ -94,8 +94,8 @@ impl Lower<'_> {
     /// A scalar as a name, unchecked.
     pub(super) fn name(&mut self, node: Node, key: &str) -> Option<Spanned<String>> {
         match node.value {
-            NodeValue::Scalar { text, .. } if !text.trim().is_empty() => {
-                Some(Spanned::new(text.trim().to_owned(), node.span))
+            NodeValue::Scalar { text, style } if !text.trim().is_empty() => {
+                Some(Spanned::new(style.word(&text).trim().to_owned(), node.span))
             }
             NodeValue::Null | NodeValue::Scalar { .. } | NodeValue::List(_) | NodeValue::Map(_) => {
                 self.wrong_shape(&node, key, "a name");
@@ -111,7 +111,7 @@ impl Lower<'_> {
                 .into_iter()
                 .filter_map(|item| self.name(item, key))
                 .collect(),
-            NodeValue::Scalar { text, .. } if !text.trim().is_empty() => {
+            NodeValue::Scalar { text, style } if !text.trim().is_empty() => {
                 let help = self.advice("", node.span, &format!("[{}]", self.written(node.span)));
                 self.report(
                     Problem::error(
@@ -121,7 +121,9 @@ impl Lower<'_> {
                     )
                     .help(help),
                 );
-                text.split(',')
+                style
+                    .word(&text)
+                    .split(',')
                     .map(|name| Spanned::new(name.trim().to_owned(), node.span))
                     .collect()
             }

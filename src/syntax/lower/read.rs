@@ -37,7 +37,9 @@ impl Lower<'_> {
     /// Any scalar as text, as it is written, where something more particular than text is wanted.
     fn scalar(&mut self, node: Node, key: &str, wanted: &str) -> Option<Spanned<String>> {
         match node.value {
-            NodeValue::Scalar { text, .. } => Some(Spanned::new(text, node.span)),
+            NodeValue::Scalar { text, style } => {
+                Some(Spanned::new(style.word(&text).to_owned(), node.span))
+            }
             NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => {
                 self.wrong_shape(&node, key, wanted);
                 None

@@ -119,7 +119,7 @@ impl Lower<'_> {
     }
 
     fn no_retry(&mut self, node: &Node) {
-        let number = node.text().and_then(|text| text.trim().parse::<u32>().ok());
+        let number = node.word().and_then(|text| text.trim().parse::<u32>().ok());
         if let Some(times) = number {
             let help = self.advice("", node.span, &format!("{{ times: {times} }}"));
             self.report(

@@ -70,7 +70,7 @@ impl Lower<'_> {
                 }
                 let value = match style {
                     Style::Plain => plain_value(text),
-                    Style::Text => Value::String(text.clone()),
+                    Style::Text | Style::Bare => Value::String(text.clone()),
                 };
                 if !value.is_string() {
                     if style == Style::Plain && ambiguity(text).is_some() {

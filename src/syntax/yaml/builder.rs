@@ -10,7 +10,7 @@ use saphyr_parser::{Event, ScalarStyle};
 use super::patch::Patches;
 use super::{Cursor, MAX_ALIASED, MAX_DEPTH, MAX_VALUES};
 use crate::model::Span;
-use crate::syntax::problem::{Problems, shown};
+use crate::syntax::problem::{Problems, duplicate_key, shown};
 use crate::syntax::{Key, Node, NodeValue, Problem, Style, code};
 
 /// How an attempt to read a text ended.
@@ -435,17 +435,6 @@ fn as_key(node: Node, problems: &mut Vec<Problem>) -> Option<(String, Span)> {
             None
         }
     }
-}
-
-fn duplicate_key(name: &str, span: Span, first: Span) -> Problem {
-    Problem::error(
-        code::DUPLICATE_KEY,
-        span,
-        format!("`{}` stands here a second time", shown(name)),
-    )
-    .label("again")
-    .related(first, "the first time")
-    .help("give one of them another name, or leave it out")
 }
 
 fn several_documents(span: Span) -> Problem {

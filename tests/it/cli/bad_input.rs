@@ -235,13 +235,20 @@ fn what_is_no_text_is_refused() {
     let home = Home::new()
         .and("binary.flow.yaml", b"\x7fELF\0\0\0".as_slice())
         .and("latin.flow.yaml", b"about: caf\xe9\n".as_slice())
-        .and("large.flow.yaml", vec![b'#'; 100 << 20]);
+        .and("large.flow.yaml", vec![b'#'; 100 << 20])
+        .and("latin.flow", b"flow a { about = \"caf\xe9\" }\n".as_slice())
+        .and("large.flow", vec![b'#'; 100 << 20])
+        .and(
+            "deep.flow",
+            "flow a { task b {".to_owned() + &"[".repeat(1 << 20),
+        );
     let started = std::time::Instant::now();
     let cases = [
         "check binary.flow.yaml",
         "run latin.flow.yaml",
         "post large.flow.yaml",
         "check /dev/zero",
+        "check latin.flow large.flow deep.flow",
     ];
     let told: String = cases
         .iter()
@@ -269,6 +276,23 @@ fn what_is_no_text_is_refused() {
     $ jobrunner check /dev/zero
     error: the flow `/dev/zero` is a pipe or a device, not a file
       = help: save the flow as NAME.flow.yaml and name that file
+
+    $ jobrunner check latin.flow large.flow deep.flow
+    error[not-utf8]: `latin.flow` is not UTF-8: byte 0xE9 in line 1, column 22
+     |
+     = help: save it as UTF-8
+    error[nesting-too-deep]: lists and mappings are nested more than 64 deep here
+     --> deep.flow:1:80
+      |
+    1 | flow a { task b {[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[...
+      |                                                                                ^
+      |
+      = help: make it flatter: tasks of nested groups can stand side by side and name what they need
+
+    deep.flow: 1 error
+    error[too-large]: `large.flow` is larger than 32 MiB, the most that a flow may have
+     |
+     = help: keep large texts and lists in files of their own, and give tasks their paths
     ");
     assert!(
         started.elapsed().as_secs() < 8,
