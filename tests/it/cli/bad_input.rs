@@ -281,6 +281,9 @@ fn what_is_no_text_is_refused() {
     error[not-utf8]: `latin.flow` is not UTF-8: byte 0xE9 in line 1, column 22
      |
      = help: save it as UTF-8
+    error[too-large]: `large.flow` is larger than 32 MiB, the most that a flow may have
+     |
+     = help: keep large texts and lists in files of their own, and give tasks their paths
     error[nesting-too-deep]: lists and mappings are nested more than 64 deep here
      --> deep.flow:1:80
       |
@@ -290,9 +293,7 @@ fn what_is_no_text_is_refused() {
       = help: make it flatter: tasks of nested groups can stand side by side and name what they need
 
     deep.flow: 1 error
-    error[too-large]: `large.flow` is larger than 32 MiB, the most that a flow may have
-     |
-     = help: keep large texts and lists in files of their own, and give tasks their paths
+    more about a problem: jobrunner explain not-utf8
     ");
     assert!(
         started.elapsed().as_secs() < 8,
