@@ -11,7 +11,7 @@ use super::hover::{self, BUILT_IN};
 use super::outline::{Origin, Outline};
 use crate::compile::CAPABILITIES;
 use crate::model::{KindSchema, Shape, Type};
-use crate::syntax::{Level, Takes};
+use crate::syntax::{Level, Notation, Takes};
 
 /// Something that may be written.
 struct Choice {
@@ -31,7 +31,8 @@ pub(super) fn complete(
     snippets: bool,
 ) -> Vec<CompletionItem> {
     let byte = document.text.offset(position);
-    let cursor = Cursor::read(&document.text.as_str()[..byte]);
+    let notation = document.notation();
+    let cursor = Cursor::read(&document.text.as_str()[..byte], notation);
     let before = document.text.as_str()[..cursor.word].to_owned();
     let outline = document.outline_while_writing(byte, kinds);
     let outline = outline.as_ref();
@@ -42,6 +43,7 @@ pub(super) fn complete(
         outline,
         scope,
         kinds,
+        notation,
     };
     let choices = at.choices();
     let place = document.text.place_of(cursor.word..byte);
@@ -103,6 +105,7 @@ struct At<'a> {
     outline: &'a Outline,
     scope: usize,
     kinds: &'a [&'a KindSchema],
+    notation: Notation,
 }
 
 impl At<'_> {
@@ -138,7 +141,7 @@ impl At<'_> {
         if level.has_kinds() && !has_kind {
             let kinds = self.kinds.iter().map(|kind| Choice {
                 label: kind.name.to_owned(),
-                text: Some(written(kind.name)),
+                text: Some(self.written(kind.name, false)),
                 kind: CompletionItemKind::FUNCTION,
                 detail: Some(kind.about.to_owned()),
                 about: Some(hover::about_kind(kind)),
@@ -157,11 +160,20 @@ impl At<'_> {
             });
         choices.extend(keys.map(|key| Choice {
             label: key.name.to_owned(),
-            text: Some(written(key.name)),
+            text: Some(self.written(key.name, is_mapping(key.takes))),
             kind: CompletionItemKind::PROPERTY,
             detail: None,
             about: Some(hover::about_key(key)),
         }));
+        if self.notation == Notation::Text && matches!(level, Level::Flow | Level::Task) {
+            choices.push(Choice {
+                label: "task".to_owned(),
+                text: Some("task $0 { }".to_owned()),
+                kind: CompletionItemKind::KEYWORD,
+                detail: Some("a task".to_owned()),
+                about: None,
+            });
+        }
         choices
     }
 
@@ -172,12 +184,24 @@ impl At<'_> {
             .filter(|param| !beside(param.name))
             .map(|param| Choice {
                 label: param.name.to_owned(),
-                text: Some(written(param.name)),
+                text: Some(self.written(
+                    param.name,
+                    matches!(param.shape, Shape::TextMap | Shape::Query),
+                )),
                 kind: CompletionItemKind::FIELD,
                 detail: param.required.then(|| "required".to_owned()),
                 about: Some(hover::about_param(param)),
             })
             .collect()
+    }
+
+    /// A key as it is written, up to where its value begins.
+    fn written(&self, key: &str, mapping: bool) -> String {
+        match (self.notation, mapping) {
+            (Notation::Yaml, _) => format!("{key}: "),
+            (Notation::Text, true) => format!("{key} {{ $0 }}"),
+            (Notation::Text, false) => format!("{key} = "),
+        }
     }
 
     fn value(&self, level: Level, takes: Takes) -> Vec<Choice> {
@@ -196,12 +220,8 @@ impl At<'_> {
             Takes::Names => self.tasks(),
             // Of a group: what its tasks provide.
             Takes::Provides => self.provided(self.scope),
-            Takes::Env
-            | Takes::With
-            | Takes::Values
-            | Takes::Matrix
-            | Takes::Text
-            | Takes::Name
+            Takes::Env | Takes::With | Takes::Values | Takes::Matrix | Takes::Text => self.bare(),
+            Takes::Name
             | Takes::Line
             | Takes::Count
             | Takes::Factor
@@ -235,7 +255,15 @@ impl At<'_> {
             | Shape::StatusCodes
             | Shape::Int
             | Shape::Size
-            | Shape::Path => Vec::new(),
+            | Shape::Path => self.bare(),
+        }
+    }
+
+    /// Where text is wanted, the text notation takes a name as it is; in YAML it needs braces.
+    fn bare(&self) -> Vec<Choice> {
+        match self.notation {
+            Notation::Yaml => Vec::new(),
+            Notation::Text => self.names(),
         }
     }
 
@@ -322,9 +350,12 @@ impl At<'_> {
     }
 }
 
-/// A key as it is written, up to where its value begins.
-fn written(key: &str) -> String {
-    format!("{key}: ")
+/// Whether a mapping stands behind a key.
+fn is_mapping(takes: Takes) -> bool {
+    matches!(
+        takes,
+        Takes::Retry | Takes::Store | Takes::Env | Takes::Matrix | Takes::With
+    )
 }
 
 fn types() -> Vec<Choice> {

@@ -7,7 +7,7 @@ use lsp_types::{TextDocumentContentChangeEvent, Uri};
 use super::outline::{Outline, outline};
 use super::text::{Encoding, Text};
 use crate::model::{Bundle, KindSchema, SourceFile};
-use crate::syntax;
+use crate::syntax::{self, Notation};
 
 /// An open file, as the editor has it.
 #[derive(Debug)]
@@ -50,6 +50,10 @@ impl Document {
         }
         self.told = false;
         self.looked = false;
+    }
+
+    pub(super) fn notation(&self) -> Notation {
+        Notation::of(&self.path)
     }
 
     pub(super) fn bundle(&self) -> Bundle {
@@ -109,7 +113,7 @@ impl Document {
 /// Whether a file of that name is a flow.
 pub(super) fn is_flow(uri: &str) -> bool {
     let path = path_of(uri);
-    [".flow.yaml", ".flow.yml"]
+    [".flow.yaml", ".flow.yml", ".flow"]
         .iter()
         .any(|ending| path.ends_with(ending))
 }

@@ -154,7 +154,7 @@ fn key(
             .find(|c| !is_word(c))
             .unwrap_or(text.len() - byte);
     let word = text.get(start..end).filter(|word| !word.is_empty())?;
-    let cursor = Cursor::read(&text[..start]);
+    let cursor = Cursor::read(&text[..start], document.notation());
     let at = spot(&cursor.path, kinds);
     let said = match (cursor.slot, at) {
         (Slot::Key, Spot::Keys(level)) => match level.key(word) {

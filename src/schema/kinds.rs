@@ -25,6 +25,7 @@ pub(super) fn call(kind: &KindSchema) -> Value {
     let required = kind.params.iter().filter(|param| param.required);
     let required: Vec<&str> = required.map(|param| param.name).collect();
     let mut mapping = json!({
+        "title": format!("parameters of {}", kind.name),
         "type": "object",
         "properties": params,
         "additionalProperties": false,

@@ -18,6 +18,8 @@ const SIZE: &str = r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)?
 
 const URL: &str = r"^[A-Za-z][A-Za-z0-9+.-]*://";
 
+// `errorMessage` is what the language servers of VS Code show instead of a pattern; others pass it over.
+
 /// The schema under a name of its own.
 pub(super) fn reference(definition: &str) -> Value {
     json!({ "$ref": format!("#/definitions/{definition}") })
@@ -44,7 +46,12 @@ pub(super) fn letters() -> Value {
 
 /// A name that an expression may use.
 pub(super) fn name() -> Value {
-    json!({ "type": "string", "pattern": "^[a-z][a-z0-9_]*$", "not": { "enum": RESERVED_NAMES } })
+    json!({
+        "type": "string",
+        "pattern": "^[a-z][a-z0-9_]*$",
+        "not": { "enum": RESERVED_NAMES },
+        "errorMessage": "a name begins with a letter a-z, goes on with letters, digits and _, and is no word of the language",
+    })
 }
 
 /// A list of names.
@@ -68,7 +75,12 @@ pub(super) fn expression() -> Value {
 
 /// A duration, as it is fixed when the flow is read.
 pub(super) fn duration() -> Value {
-    json!({ "type": "string", "minLength": 2, "pattern": DURATION })
+    json!({
+        "type": "string",
+        "minLength": 2,
+        "pattern": DURATION,
+        "errorMessage": "a duration has units, the largest first: 500ms, 10s, 1m30s, 2h, 1d",
+    })
 }
 
 /// A list with something in it, or one template that is one.

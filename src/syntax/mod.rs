@@ -102,5 +102,9 @@ pub fn tree(bundle: &Bundle) -> Option<Node> {
     if source.text.len() > MAX_SOURCE_BYTES {
         return None;
     }
-    yaml::read(0, &source.text, &mut Problems::default())
+    let mut problems = Problems::default();
+    match Notation::of_file(source) {
+        Notation::Yaml => yaml::read(0, &source.text, &mut problems),
+        Notation::Text => text::read(0, &source.text, &mut problems).root,
+    }
 }

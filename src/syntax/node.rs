@@ -56,6 +56,15 @@ impl Node {
         }
     }
 
+    /// Whether it is a scalar that is to be computed as it stands, without braces.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        match &self.value {
+            NodeValue::Scalar { style, .. } => *style == Style::Bare,
+            NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => false,
+        }
+    }
+
     /// What it is, in words: `a list`, `a mapping`, `text`, `nothing`.
     #[must_use]
     pub fn describe(&self) -> &'static str {

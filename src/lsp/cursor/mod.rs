@@ -1,13 +1,14 @@
 //! Where in a flow the cursor stands: under which keys, and whether a key or a value is written there.
 //!
 //! The text before the cursor enters, a [`Cursor`] leaves. It is read without a parser, since what is being written
-//! does not parse yet: by indentation and brackets. What is not
+//! does not parse yet: in YAML by indentation and brackets, in the text notation by brackets alone. What is not
 //! understood gives a cursor that nothing is known about, never an error.
 
+mod brackets;
 mod indented;
 
 use crate::model::{KindSchema, Param};
-use crate::syntax::{KeyInfo, Level, Takes};
+use crate::syntax::{KeyInfo, Level, Notation, Takes};
 
 /// Where the cursor stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +41,11 @@ pub(super) const ITEM: &str = "-";
 
 impl Cursor {
     /// Reads the text up to the cursor.
-    pub(super) fn read(before: &str) -> Self {
-        let mut cursor = indented::read(before);
+    pub(super) fn read(before: &str, notation: Notation) -> Self {
+        let mut cursor = match notation {
+            Notation::Yaml => indented::read(before),
+            Notation::Text => brackets::read(before),
+        };
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         cursor.word = before.trim_end_matches(word).len();
         let line = before.rsplit('\n').next().unwrap_or("");

@@ -53,7 +53,7 @@ impl Builder<'_> {
             NodeValue::List(items) => {
                 for item in items {
                     let name = entries(item).find(|(key, ..)| *key == "name");
-                    let name = name.and_then(|(_, node, _)| Some((node.text()?, self.inner(node))));
+                    let name = name.and_then(|(_, node, _)| Some((node.word()?, self.inner(node))));
                     if let Some((name, span)) = name {
                         self.task(name, span, item, within);
                     }
@@ -114,7 +114,7 @@ impl Builder<'_> {
 
     /// What stands under `provides` of a task that is no group.
     fn provides(&mut self, node: &Node, within: usize, task: usize) {
-        if let Some(name) = node.text() {
+        if let Some(name) = node.word() {
             self.define(name, self.inner(node), within, Origin::Task(task));
         }
         for (name, _, span) in entries(node) {
@@ -123,7 +123,7 @@ impl Builder<'_> {
         // A sub-flow's, which hands out names of its own.
         if let NodeValue::List(items) = &node.value {
             for item in items {
-                if let Some(name) = item.text() {
+                if let Some(name) = item.word() {
                     self.define(name, self.inner(item), within, Origin::Task(task));
                 }
             }
@@ -132,7 +132,7 @@ impl Builder<'_> {
 
     fn hand_out(&mut self, node: &Node, within: usize, group: usize) {
         if let NodeValue::List(items) = &node.value {
-            let names = items.iter().filter_map(Node::text);
+            let names = items.iter().filter_map(Node::word);
             let handed = names.map(|name| (name.to_owned(), group));
             self.outline.scopes[within].handed.extend(handed);
         }
@@ -142,7 +142,7 @@ impl Builder<'_> {
         for (key, node, _) in entries(node) {
             match Level::Retry.key(key).map(|key| key.takes) {
                 Some(Takes::Name) => {
-                    if let Some(name) = node.text() {
+                    if let Some(name) = node.word() {
                         self.define(name, self.inner(node), scope, Origin::Variable);
                     }
                 }
@@ -212,7 +212,7 @@ impl Builder<'_> {
             return;
         };
         for item in items {
-            if let Some(name) = item.text() {
+            if let Some(name) = item.word() {
                 let span = self.inner(item);
                 self.outline.uses.push(Use {
                     name: name.to_owned(),
@@ -228,6 +228,7 @@ impl Builder<'_> {
     fn templates(&mut self, node: &Node, scope: usize) {
         match &node.value {
             NodeValue::Null => {}
+            NodeValue::Scalar { .. } if node.is_bare() => self.expression(node, scope),
             NodeValue::Scalar { .. } => {
                 for range in expression::templates(self.text.slice(node.span)) {
                     self.names(node.span, range, scope);

@@ -28,6 +28,8 @@ pub struct Editor {
 
 /// The name by which the tests open a file that is not saved anywhere.
 pub const YAML: &str = "file:///nowhere/unsaved.flow.yaml";
+/// The same, in the text notation.
+pub const TEXT: &str = "file:///nowhere/unsaved.flow";
 
 impl Editor {
     /// An editor that counts columns as every editor can.

@@ -1,8 +1,8 @@
 //! What may be written at the cursor.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::client::{Editor, YAML};
+use super::client::{Editor, TEXT, YAML};
 
 /// What is proposed at the mark.
 fn proposed(editor: &mut Editor, uri: &str, marked: &str) -> Vec<String> {
@@ -153,6 +153,90 @@ fn keys_kinds_words_and_names_are_proposed_where_they_may_stand() {
 }
 
 #[test]
+fn the_text_notation_is_completed_too() {
+    let mut editor = Editor::new();
+    let cases: [(&str, &[&str], &[&str]); 14] = [
+        ("flow {\n  ¦\n}\n", &["store", "task", "about"], &["shell"]),
+        (
+            "flow {\n  task a {\n    sh¦\n  }\n}\n",
+            &["shell", "needs", "task"],
+            &["store"],
+        ),
+        (
+            "flow {\n  task a {\n    shell = \"x\"\n    ¦\n  }\n}\n",
+            &["needs"],
+            &["shell", "http"],
+        ),
+        (
+            "flow {\n  task a { retry { ti¦",
+            &["times", "delay"],
+            &["needs"],
+        ),
+        (
+            "flow {\n  task a { http { url = \"https://a.test\", method = ¦ } }\n}\n",
+            &["GET"],
+            &["url"],
+        ),
+        ("flow {\n  priority = ¦\n}\n", &["very_high"], &["task"]),
+        (
+            "flow {\n  store { port: ¦ }\n}\n",
+            &["port", "duration"],
+            &["default"],
+        ),
+        (
+            "flow {\n  store { port: port = 80 { ¦ } }\n}\n",
+            &["about", "min"],
+            &["shell"],
+        ),
+        (
+            "flow {\n  task fetch { shell = \"x\" }\n  task build { shell = \"x\", needs = [¦] }\n}\n",
+            &["fetch"],
+            &["build"],
+        ),
+        (
+            "flow {\n  store { port = 80 }\n  task a { exec = [\"serve\", ¦] }\n}\n",
+            &["port"],
+            &["a"],
+        ),
+        (
+            "flow {\n  store { port = 80 }\n  task a { shell = \"echo {{ ¦ }}\" }\n}\n",
+            &["port"],
+            &["a"],
+        ),
+        (
+            "flow {\n  store { port = 80 }\n  task a { shell = \"\"\"\n    echo {{ po¦ }}\n  \"\"\" }\n}\n",
+            &["port"],
+            &["a"],
+        ),
+        (
+            "flow {\n  store { port = 80 }\n  task a { shell = \"x\", when = ¦ }\n}\n",
+            &["port"],
+            &["a"],
+        ),
+        (
+            "flow {\n  tasks = [\n    task a { shell = \"x\" }\n    task b { ne¦ }\n  ]\n}\n",
+            &["needs", "shell"],
+            &["store"],
+        ),
+    ];
+    for (marked, expected, absent) in cases {
+        let found = proposed(&mut editor, TEXT, marked);
+        for name in expected {
+            assert!(
+                found.iter().any(|found| found == name),
+                "{name} at {marked}: {found:?}"
+            );
+        }
+        for name in absent {
+            assert!(
+                !found.iter().any(|found| found == name),
+                "{name} at {marked}: {found:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn what_is_chosen_replaces_the_word_at_the_cursor() {
     let mut editor = Editor::new();
     let marked = "tasks:\n  a:\n    she¦\n";
@@ -172,4 +256,15 @@ fn what_is_chosen_replaces_the_word_at_the_cursor() {
             .unwrap()
             .contains("`interpreter`")
     );
+    let text = "flow { re¦ }";
+    let plain = editor.ask_at(TEXT, text, "textDocument/completion", json!({}));
+    let retry = |items: &Value| {
+        let items = items.as_array().unwrap();
+        items.iter().find(|item| item["label"] == "retry").unwrap()["textEdit"]["newText"].clone()
+    };
+    assert_eq!(retry(&plain), "retry { ");
+    let snippets = json!({ "textDocument": { "completion": { "completionItem": { "snippetSupport": true } } } });
+    let mut editor = Editor::start(crate::cli::Home::new(), &snippets);
+    let with = editor.ask_at(TEXT, text, "textDocument/completion", json!({}));
+    assert_eq!(retry(&with), "retry { $0 }");
 }

@@ -6,7 +6,12 @@ mod completion;
 use serde_json::{Value, json};
 
 use crate::cli::Home;
-use client::{Editor, YAML, edited, unmarked};
+use client::{Editor, TEXT, YAML, edited, unmarked};
+
+/// A flow in both notations, with the mark at the same place of each.
+fn both(yaml: &'static str, text: &'static str) -> [(&'static str, &'static str); 2] {
+    [(YAML, yaml), (TEXT, text)]
+}
 
 fn codes(problems: &[Value]) -> Vec<&str> {
     problems
@@ -44,6 +49,18 @@ fn problems_follow_what_is_typed() {
     assert_eq!(codes(&problems), ["duplicate-key"]);
     let related = &problems[0]["relatedInformation"][0];
     assert_eq!(related["location"]["range"]["start"]["line"], 1);
+
+    editor.open(
+        TEXT,
+        "flow {\n  task a { shell = \"x\", tiemout = 3s }\n}\n",
+    );
+    assert_eq!(codes(&editor.problems(TEXT, 1)), ["unknown-key"]);
+    editor.replace(
+        TEXT,
+        2,
+        "flow {\n  task a { shell = \"x\", timeout = 3s }\n}\n",
+    );
+    assert_eq!(editor.problems(TEXT, 2), Vec::<Value>::new());
 
     // What is closed is forgotten.
     editor.replace(YAML, 4, "tasks:\n");
@@ -143,6 +160,12 @@ fn the_pointer_tells_what_stands_under_it() {
             "{place}: {told}"
         );
     }
+    let text = "flow {\n  store { port: port = 8080 { about = \"Where to listen\" } }\n  task serve {\n    exec = [\"serve\", po¦rt]\n    retry { times = 3 }\n  }\n}\n";
+    let hover = editor.ask_at(TEXT, text, "textDocument/hover", json!({}));
+    assert!(said(&hover).contains("Where to listen"), "{hover}");
+    let text = text.replace('¦', "").replace("tim", "ti¦m");
+    let hover = editor.ask_at(TEXT, &text, "textDocument/hover", json!({}));
+    assert!(said(&hover).contains("How many executions"), "{hover}");
 }
 
 /// The line and column of a place, from 0.
@@ -186,25 +209,42 @@ fn a_name_leads_to_where_it_comes_from() {
             .collect::<Vec<_>>(),
         [(6, 23)]
     );
+    let text = "flow {\n  task serve { shell = \"serve\", provides = pid }\n  task stop { needs = [serve], exec = [\"kill\", p¦id] }\n}\n";
+    let found = editor.ask_at(TEXT, text, "textDocument/definition", json!({}));
+    assert_eq!(start(&found), (1, 43));
 }
 
 #[test]
 fn a_task_is_renamed_wherever_it_is_named_and_nothing_else_is() {
     let mut editor = Editor::new();
-    let flows = [(
-        YAML,
+    let flows = both(
         "# build\nstore: { build: 1 }\ntasks:\n  bu¦ild:\n    shell: build {{ build }} \"build\"\n  test: { needs: [build], shell: build }\n  group:\n    tasks:\n      build: { shell: x }\n      inner: { needs: [build], shell: x }\n  deep: { tasks: { x: { needs: [build], shell: x } } }\n",
-    )];
+        "# build\nflow {\n  store { build = 1 }\n  task bu¦ild {\n    shell = \"build {{ build }}\"\n  }\n  task test { needs = [build], exec = [\"build\", build] }\n  task group {\n    task build { shell = \"x\" }\n    task inner { needs = [build], shell = \"x\" }\n  }\n  task deep { task x { needs = [build], shell = \"x\" } }\n}\n",
+    );
     for (uri, marked) in flows {
         let new = json!({ "newName": "compile" });
         let changes = editor.ask_at(uri, marked, "textDocument/rename", new);
         let (text, _) = unmarked(marked);
         let after = edited(&text, &changes["changes"][uri]);
-        let named = [
-            ("  build:\n    shell", "  compile:\n    shell"),
-            ("test: { needs: [build]", "test: { needs: [compile]"),
-            ("x: { needs: [build]", "x: { needs: [compile]"),
-        ];
+        let named = if uri == YAML {
+            [
+                ("  build:\n    shell", "  compile:\n    shell"),
+                ("test: { needs: [build]", "test: { needs: [compile]"),
+                ("x: { needs: [build]", "x: { needs: [compile]"),
+            ]
+        } else {
+            [
+                (
+                    "task build {\n    shell = \"build",
+                    "task compile {\n    shell = \"build",
+                ),
+                (
+                    "task test { needs = [build]",
+                    "task test { needs = [compile]",
+                ),
+                ("task x { needs = [build]", "task x { needs = [compile]"),
+            ]
+        };
         let expected = named.iter().fold(text.clone(), |text, (old, new)| {
             assert!(text.contains(old), "{old}");
             text.replacen(old, new, 1)
@@ -262,10 +302,10 @@ fn the_name_of_a_value_is_renamed_wherever_it_is_used() {
 #[test]
 fn the_symbols_of_a_file_are_its_store_and_its_tasks() {
     let mut editor = Editor::new();
-    let flows = [(
-        YAML,
+    let flows = both(
         "store: { port: 8080 }\ntasks:\n  group:\n    tasks:\n      inner: { shell: x, about: Do it }\n  list:\n    tasks:\n      - name: first\n        shell: x\n¦",
-    )];
+        "flow {\n  store { port = 8080 }\n  task group {\n    task inner { shell = \"x\", about = \"Do it\" }\n  }\n  task list {\n    tasks = [task first { shell = \"x\" }]\n  }\n}\n¦",
+    );
     for (uri, marked) in flows {
         let symbols = editor.ask_at(uri, marked, "textDocument/documentSymbol", json!({}));
         let names: Vec<_> = symbols
@@ -294,10 +334,13 @@ fn whatever_is_typed_the_server_goes_on() {
         "{{ ", " }}", "{", "}", "[", "]", "\"", "'", "|\n", "- ", ":", ": ", "=", "\n", "\n    ",
         "a", "é😀", "tasks", "task x {", "needs", "(", ")", "\\", "#", "\"\"\"", "\t",
     ];
-    let seeds = [(
-        YAML,
-        include_str!("../../suite/syntax/ok_everything.flow.yaml"),
-    )];
+    let seeds = [
+        (
+            YAML,
+            include_str!("../../suite/syntax/ok_everything.flow.yaml"),
+        ),
+        (TEXT, include_str!("../../suite/syntax/ok_everything.flow")),
+    ];
     for (uri, text) in seeds {
         editor.open(uri, text);
         let lines = u32::try_from(text.lines().count()).unwrap();
