@@ -526,6 +526,58 @@ async fn while_only_the_board_is_away_tasks_run_on() {
 }
 
 #[tokio::test]
+async fn a_board_that_is_back_offers_no_job_that_is_still_held() {
+    let mut town = Town::new();
+    let job = town.post(HOLDS).await;
+    let at_work = town.start("a", Until::Stopped);
+    town.journal.wait_for("start a", 1).await;
+    for away in [true, false] {
+        at_work.board.away.store(away, Ordering::SeqCst);
+        let before = town.clock.now();
+        town.pass_until("half a minute", async || {
+            town.clock.now().since(before) > Duration::from_secs(30)
+        })
+        .await;
+    }
+    town.kind.let_go("a");
+    town.until_state(job, FlowState::Success).await;
+    at_work.stop.in_order();
+    at_work.ended().await;
+    assert_eq!(town.journal.count("start a"), 1);
+    assert!(!town.journal.has("fenced"));
+}
+
+#[tokio::test]
+async fn the_word_of_the_store_holds_for_less_than_the_margin() {
+    let mut town = Town::new();
+    town.post(HOLDS).await;
+    let at_work = town.start("a", Until::Stopped);
+    town.journal.wait_for("start a", 1).await;
+    at_work.board.away.store(true, Ordering::SeqCst);
+    let before = town.clock.now();
+    town.pass_until("half a minute", async || {
+        town.clock.now().since(before) > Duration::from_secs(30)
+    })
+    .await;
+    assert!(
+        !town.journal.has("cancelled a"),
+        "the store has confirmed it"
+    );
+    town.store.away.store(true, Ordering::SeqCst);
+    let before = town.clock.now();
+    town.pass_until("the end of the task", async || {
+        town.journal.has("cancelled a")
+    })
+    .await;
+    let took = town.clock.now().since(before);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    at_work.stop.at_once();
+    town.store.away.store(false, Ordering::SeqCst);
+    at_work.board.away.store(false, Ordering::SeqCst);
+    at_work.ended().await;
+}
+
+#[tokio::test]
 async fn when_store_and_board_are_away_tasks_end_before_the_lease_does() {
     let mut town = Town::new();
     let job = town.post(HOLDS).await;

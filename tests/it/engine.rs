@@ -396,6 +396,15 @@ async fn an_answer_that_got_lost_is_looked_up_and_not_repeated() {
 }
 
 #[tokio::test]
+async fn what_somebody_else_has_committed_is_not_taken_for_ours() {
+    let mut stage = Stage::new(vec![task("a", &[], "pass", "")]).await;
+    stage.store.usurp.store(true, Ordering::SeqCst);
+    let driven = stage.drive().await;
+    assert!(matches!(driven, Driven::Lost(Loss::Fenced)), "{driven:?}");
+    assert!(!stage.journal.has("start a"));
+}
+
+#[tokio::test]
 async fn a_store_that_is_back_in_time_costs_nothing_but_time() {
     let mut stage = Stage::new(vec![task("a", &[], "hold", "")]).await;
     let (journal, store, kind) = (

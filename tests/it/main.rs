@@ -23,6 +23,7 @@ mod properties;
 mod random;
 mod redis_board;
 mod rehearsal;
+mod scenarios;
 mod schema;
 mod servers;
 mod simulate;

@@ -14,11 +14,12 @@ use serde::Deserialize;
 /// Where they are listed.
 const LIST: &str = "tests/mutants/list.yaml";
 /// The suites that are run, in this order, after those that are expected to catch a bug.
-const SUITES: [&str; 7] = [
+const SUITES: [&str; 8] = [
     "conformance::",
+    "scenarios::",
     "engine::",
     "conductor::",
-    "store_contract::memory::",
+    "::memory::",
     "invariants::",
     "properties::",
     "simulate::every_seed",
@@ -152,6 +153,12 @@ pub fn planted(name: &str) -> bool {
     kept
 }
 
+/// Whether the program has a test of that suite.
+fn has(program: &Path, suite: &str) -> bool {
+    let listed = Command::new(program).args(["--list", suite]).output();
+    String::from_utf8_lossy(&listed.unwrap().stdout).contains(": test")
+}
+
 /// Whether a suite fails, or does not come to its end.
 fn fails(program: &Path, copy: &Path, suite: &str, mutant: Option<&Mutant>) -> bool {
     let mut command = Command::new(program);
@@ -192,6 +199,7 @@ fn each_planted_bug_is_caught() {
     let copy = folder.path().join("jobrunner");
     let program = build(&list, &copy);
     for suite in SUITES {
+        assert!(has(&program, suite), "{suite} has no test");
         assert!(
             !fails(&program, &copy, suite, None),
             "{suite} fails without any bug"

@@ -269,6 +269,8 @@ pub struct Recording {
     pub away: AtomicBool,
     /// The next commit takes place, but its answer is lost.
     pub lose_answer: AtomicBool,
+    /// Somebody else claims the job and commits before the next commit, whose answer is lost.
+    pub usurp: AtomicBool,
 }
 
 impl Recording {
@@ -278,6 +280,7 @@ impl Recording {
             journal: journal.clone(),
             away: AtomicBool::new(false),
             lose_answer: AtomicBool::new(false),
+            usurp: AtomicBool::new(false),
         })
     }
 
@@ -364,6 +367,19 @@ impl Store for Recording {
         logs: &LogBatch,
     ) -> Result<Vec<Committed>, StoreError> {
         self.here()?;
+        if let Some(step) = steps.first()
+            && self.usurp.swap(false, Ordering::SeqCst)
+        {
+            let owner = ConductorId("somebody:2:2".to_owned());
+            let epoch = self.inner.own(step.job, &owner).await?;
+            let theirs = Commit {
+                owner,
+                epoch: epoch.expect("it is to be run"),
+                ..step.clone()
+            };
+            self.inner.commit(&[theirs], logs).await?;
+            return Err(unavailable());
+        }
         let answers = self.inner.commit(steps, logs).await?;
         if !steps.is_empty() {
             self.journal.note(format!("commit of {}", steps.len()));
