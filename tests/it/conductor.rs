@@ -146,6 +146,13 @@ impl Town {
         soon(what, passes).await;
     }
 
+    /// Lets so much time pass.
+    async fn pass(&self, time: Duration) {
+        let before = self.clock.now();
+        self.pass_until("time", async || self.clock.now().since(before) > time)
+            .await;
+    }
+
     async fn until_state(&self, job: JobId, state: FlowState) {
         let text = format!("{state}");
         self.pass_until(&text, async || self.flow(job).await.state == state)
@@ -511,11 +518,7 @@ async fn while_only_the_board_is_away_tasks_run_on() {
     let at_work = town.start("a", Until::Stopped);
     town.journal.wait_for("start a", 1).await;
     at_work.board.away.store(true, Ordering::SeqCst);
-    let before = town.clock.now();
-    town.pass_until("a minute", async || {
-        town.clock.now().since(before) > Duration::from_secs(60)
-    })
-    .await;
+    town.pass(Duration::from_secs(60)).await;
     assert!(!town.journal.has("cancelled a"));
     town.kind.let_go("a");
     town.until_state(job, FlowState::Success).await;
@@ -533,11 +536,7 @@ async fn a_board_that_is_back_offers_no_job_that_is_still_held() {
     town.journal.wait_for("start a", 1).await;
     for away in [true, false] {
         at_work.board.away.store(away, Ordering::SeqCst);
-        let before = town.clock.now();
-        town.pass_until("half a minute", async || {
-            town.clock.now().since(before) > Duration::from_secs(30)
-        })
-        .await;
+        town.pass(Duration::from_secs(30)).await;
     }
     town.kind.let_go("a");
     town.until_state(job, FlowState::Success).await;
@@ -554,11 +553,7 @@ async fn the_word_of_the_store_holds_for_less_than_the_margin() {
     let at_work = town.start("a", Until::Stopped);
     town.journal.wait_for("start a", 1).await;
     at_work.board.away.store(true, Ordering::SeqCst);
-    let before = town.clock.now();
-    town.pass_until("half a minute", async || {
-        town.clock.now().since(before) > Duration::from_secs(30)
-    })
-    .await;
+    town.pass(Duration::from_secs(30)).await;
     assert!(
         !town.journal.has("cancelled a"),
         "the store has confirmed it"
