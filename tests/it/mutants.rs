@@ -13,6 +13,8 @@ use serde::Deserialize;
 
 /// Where they are listed.
 const LIST: &str = "tests/mutants/list.yaml";
+/// Where the result of the last run stands.
+const RESULT: &str = "docs/mutants.md";
 /// The suites that are run, in this order, after those that are expected to catch a bug.
 const SUITES: [&str; 8] = [
     "conformance::",
@@ -45,6 +47,11 @@ struct Mutant {
 }
 
 impl Mutant {
+    /// Its row in the table of results, up to what caught it.
+    fn row(&self, by: &str) -> String {
+        format!("| `{}` | {} | {by}", self.name, self.breaks)
+    }
+
     /// The text as it stands in the file.
     fn original(&self) -> String {
         self.text.replace(['«', '»'], "")
@@ -83,6 +90,7 @@ fn each_planted_bug_has_exactly_one_place() {
     let mut names: Vec<&str> = list.iter().map(|mutant| mutant.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
+    let recorded = fs::read_to_string(root().join(RESULT)).unwrap();
     assert_eq!(names.len(), list.len(), "two have one name");
     for mutant in &list {
         let file = fs::read_to_string(root().join(&mutant.file)).unwrap();
@@ -93,6 +101,10 @@ fn each_planted_bug_has_exactly_one_place() {
             mutant.file, mutant.text
         );
         assert_ne!(mutant.switched(), mutant.original());
+        assert!(
+            recorded.contains(&mutant.row("")),
+            "`{name}` is not in {RESULT}: tests/mutants/run"
+        );
         for suite in &mutant.caught_by {
             assert!(
                 SUITES.contains(&suite.as_str()),
@@ -205,7 +217,7 @@ fn each_planted_bug_is_caught() {
             "{suite} fails without any bug"
         );
     }
-    println!("| planted bug | what it breaks | caught by |\n| --- | --- | --- |");
+    let mut rows = Vec::new();
     let mut survived = Vec::new();
     for mutant in list.iter().filter(|mutant| mutant.name.contains(&only)) {
         let expected = mutant.caught_by.iter().map(String::as_str);
@@ -213,11 +225,20 @@ fn each_planted_bug_is_caught() {
         let others = others.filter(|suite| !mutant.caught_by.iter().any(|known| known == suite));
         let mut suites = expected.chain(others);
         let caught = suites.find(|suite| fails(&program, &copy, suite, Some(mutant)));
-        let by = caught.map_or("**nothing**", |suite| suite.trim_end_matches(':'));
-        println!("| `{}` | {} | `{by}` |", mutant.name, mutant.breaks);
+        let by = caught.map_or("nothing", |suite| suite.trim_matches(':'));
+        let row = mutant.row(&format!("`{by}` |"));
+        println!("{row}");
+        rows.push(row);
         if caught.is_none() {
             survived.push(&mutant.name);
         }
     }
     assert!(survived.is_empty(), "not caught: {survived:?}");
+    if only.is_empty() {
+        let page = fs::read_to_string(root().join(RESULT)).unwrap();
+        let head = "| planted bug | what it breaks | caught by |\n| --- | --- | --- |\n";
+        let before = page.split(head).next().expect("the text before the table");
+        let page = format!("{before}{head}{}\n", rows.join("\n"));
+        fs::write(root().join(RESULT), page).unwrap();
+    }
 }

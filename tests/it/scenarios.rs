@@ -132,9 +132,9 @@ fn a_flow_has_no_more_time_after_its_conductor_died() {
     begun.records.iter().for_each(|record| history.add(record));
     let mut next = Scheduler::new(plan, history.checkpoint(), 1).expect("it fits");
     let taken_over = start.plus(Duration::from_secs(4));
-    next.handle(Event::Resumed, taken_over).expect("it fits");
+    assert!(next.handle(Event::Resumed, taken_over).is_ok());
     let end = start.plus(Duration::from_secs(5));
     assert_eq!(next.next_wakeup(), Some(end));
-    next.handle(Event::Tick, end).expect("it fits");
+    assert!(next.handle(Event::Tick, end).is_ok());
     assert_eq!(next.state(), FlowState::Reverting);
 }
