@@ -56,13 +56,13 @@ impl Driver {
         };
         let atom = command.atom;
         self.running.insert(atom, running);
-        if let Some((number, answer)) = self.answers.remove(&atom) {
-            if !self.deliver(atom, number, answer) {
-                self.refuse(
-                    number,
-                    "an answer came to a task that asks nobody\n".to_owned(),
-                );
-            }
+        if let Some((number, answer)) = self.answers.remove(&atom)
+            && !self.deliver(atom, number, answer)
+        {
+            self.refuse(
+                number,
+                "an answer came to a task that asks nobody\n".to_owned(),
+            );
         }
         self.starts |= !waits;
         let place = (!waits).then(|| queue_up(&self.context.slots));
