@@ -25,6 +25,7 @@ pub(super) fn to_text(document: Document, path: &str, kinds: &[&KindSchema]) -> 
             lead,
             title: None,
             root,
+            tail: document.tail,
         };
     };
     if let Some(first) = group.entries.first_mut() {
@@ -45,6 +46,7 @@ pub(super) fn to_text(document: Document, path: &str, kinds: &[&KindSchema]) -> 
         lead,
         title: Some(title),
         root: Value::new(Kind::Map(group)),
+        tail: document.tail,
     }
 }
 
@@ -67,6 +69,7 @@ impl<'k> ToText<'k> {
                 continue;
             }
             entry.value.kind = self.kind(entry.value.kind, inner);
+            beside(&mut entry);
             if let Place::Level(Level::Store) = place
                 && key == "type"
             {
@@ -153,6 +156,7 @@ impl<'k> ToText<'k> {
                         }
                         (kind, _) => self.kind(kind, inner),
                     };
+                    beside(&mut entry);
                     entry
                 });
                 Kind::List(Group {
@@ -163,6 +167,26 @@ impl<'k> ToText<'k> {
             }
             Kind::Alias(_, kind) => self.kind(*kind, place),
         }
+    }
+}
+
+/// The comment behind the `|` of a block stands behind the block in the text notation.
+fn beside(entry: &mut Entry) {
+    if entry.value.scalar().is_some()
+        && let Some(head) = entry.head.take()
+    {
+        match entry.trail {
+            None => entry.trail = Some(head),
+            Some(_) => entry.lead.push(Lead::Comment(head)),
+        }
+    }
+}
+
+/// The comment behind a block stands behind its `|` in YAML.
+fn above(entry: &mut Entry) {
+    let block = |scalar: &Scalar| scalar.form == Form::Block;
+    if entry.value.scalar().is_some_and(block) && entry.head.is_none() {
+        entry.head = entry.trail.take();
     }
 }
 
@@ -341,12 +365,14 @@ pub(super) fn to_yaml(document: Document, kinds: &[&KindSchema]) -> Document {
         if let Some(first) = group.entries.first_mut() {
             first.lead.splice(0..0, lead.drain(..));
         }
+        group.end.extend(document.tail);
         value.kind = Kind::Map(group);
     }
     Document {
         lead,
         title: None,
         root: value,
+        tail: Vec::new(),
     }
 }
 
@@ -385,6 +411,7 @@ impl<'k> ToYaml<'k> {
                 Label::Key { text, .. } => {
                     let inner = place.inside(&text, self.kinds);
                     entry.value.kind = self.kind(entry.value.kind, inner);
+                    above(&mut entry);
                     if let Place::Store = place {
                         entry.value.kind = short(entry.value.kind);
                     }
@@ -415,6 +442,7 @@ impl<'k> ToYaml<'k> {
                                 (_, place) => place.item(),
                             };
                             entry.value.kind = self.kind(entry.value.kind, inner);
+                            above(&mut entry);
                             entry
                         }
                     }

@@ -9,6 +9,8 @@ pub(super) struct Document {
     pub title: Option<Title>,
     /// Its value: a mapping, unless it is no flow.
     pub root: Value,
+    /// What stands behind the last brace.
+    pub tail: Vec<Lead>,
 }
 
 /// `flow NAME` before the braces of the text notation.
@@ -234,6 +236,7 @@ impl Document {
         leads(&self.lead, found);
         found.extend(self.title.iter().filter_map(|title| title.head.clone()));
         self.root.kind.comments(found);
+        leads(&self.tail, found);
     }
 }
 

@@ -77,6 +77,7 @@ impl<'t> Reader<'t> {
             lead,
             title: None,
             root: value,
+            tail: Vec::new(),
         }
     }
 
@@ -108,9 +109,8 @@ impl<'t> Reader<'t> {
             end: (root.span.end as usize).saturating_sub(1),
             indent: 0,
         };
-        let mut group = self.group(children, extent, Shape::Lines, false);
+        let group = self.group(children, extent, Shape::Lines, false);
         let tail = self.alone(self.text.len());
-        group.end.extend(tail);
         Document {
             lead,
             title: Some(Title {
@@ -119,6 +119,7 @@ impl<'t> Reader<'t> {
                 head,
             }),
             root: Value::new(Kind::Map(group)),
+            tail,
         }
     }
 

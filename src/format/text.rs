@@ -19,6 +19,7 @@ pub(super) fn print(document: &Document) -> String {
         printer.lines(group, Place::Tasks, 2);
     }
     printer.out.push_str("}\n");
+    printer.lead(&document.tail, 0);
     printer.out
 }
 

@@ -315,8 +315,11 @@ impl Builder<'_, '_> {
 
     /// `name: type = default { about = "…" }`
     fn typed(&mut self, pair: Pair<'_, Rule>, place: Place, entries: &mut Entries) {
-        let span = self.span(&pair);
+        let start = pair.as_span().start();
         let mut parts = pair.into_inner();
+        // The grammar has taken the comment behind it, too.
+        let end = parts.clone().map(|part| self.span(&part).end).max();
+        let span = super::span(self.file, start, end.map_or(start, |end| end as usize));
         let (Some(key), Some(kind)) = (parts.next(), parts.next()) else {
             return;
         };
