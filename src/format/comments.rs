@@ -51,7 +51,10 @@ fn collect(node: &Node, text: &str, leaves: &mut Vec<(usize, usize)>) {
         NodeValue::List(items) => items.iter().for_each(|item| collect(item, text, leaves)),
         NodeValue::Map(entries) => {
             for (key, value) in entries {
-                leaves.push((key.span.start as usize, key.span.end as usize));
+                // The key of a default may be no more than its place.
+                if key.span != value.span {
+                    leaves.push((key.span.start as usize, key.span.end as usize));
+                }
                 collect(value, text, leaves);
             }
         }

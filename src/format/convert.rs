@@ -4,7 +4,8 @@ use super::document::{
     Document, Entry, Form, Group, Kind, Label, Lead, Scalar, Shape, Title, Value,
 };
 use super::place::{Place, Reads};
-use crate::model::{KindSchema, SourceFile, Type, Value as Plain};
+use super::text::is_type;
+use crate::model::{KindSchema, SourceFile, Value as Plain};
 use crate::syntax::{Level, NodeValue, Style, ambiguity, is_task_kind, plain_value, well_formed};
 
 /// A document in YAML's shape in that of the text notation.
@@ -124,10 +125,14 @@ impl<'k> ToText<'k> {
 
     fn kind(&mut self, kind: Kind, place: Place<'k>) -> Kind {
         match kind {
+            // Of a name of a store, nothing is said.
+            Kind::Null { .. } if matches!(place, Place::Level(Level::Store)) => {
+                Kind::Map(Group::default())
+            }
             Kind::Null { .. } => Kind::Null { written: true },
             Kind::Scalar(scalar) => Kind::Scalar(match place {
                 Place::Level(Level::Store)
-                    if scalar.style == Style::Plain && Type::parse(&scalar.text).is_some() =>
+                    if scalar.style == Style::Plain && is_type(&scalar.text) =>
                 {
                     scalar
                 }

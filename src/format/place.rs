@@ -38,8 +38,13 @@ impl<'k> Place<'k> {
     /// The place behind a key.
     pub(super) fn inside(self, key: &str, kinds: &[&'k KindSchema]) -> Self {
         match self {
+            // No name stands for a value there.
+            Self::Level(Level::Store) => Self::Values(Reads::Literal),
             Self::Level(level) => match level.key(key) {
                 Some(info) => Self::of(info.takes),
+                // Misplaced, and still read as what they are.
+                None if self.has_tasks() && matches!(key, "store" | "params") => Self::Store,
+                None if self.has_tasks() && key == "capabilities" => Self::Capabilities,
                 None if level.has_kinds() => {
                     let kind = kinds.iter().find(|kind| kind.name == key);
                     kind.map_or(Self::Values(Reads::Template), |kind| Self::Kind(kind))

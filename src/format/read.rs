@@ -84,7 +84,8 @@ impl<'t> Reader<'t> {
     /// `flow NAME { … }`
     fn flow(&mut self, root: &Node) -> Document {
         let start = root.span.start as usize;
-        let lead = self.alone(start);
+        let mut lead = self.alone(start);
+        self.blank(&mut lead, start);
         let word = self.text[start..]
             .split(|c: char| !c.is_ascii_alphanumeric())
             .next()
@@ -271,7 +272,12 @@ impl<'t> Reader<'t> {
                 (children, open, Some((node.span.end as usize).saturating_sub(1)))
             }
         };
-        let first = children.first().map(|child| child.start);
+        // In a store, a type and a default may stand before the brace.
+        let mut inside = children.iter().map(|child| child.start);
+        let first = match self.notation {
+            Notation::Yaml => inside.next(),
+            Notation::Text => inside.find(|start| *start > open),
+        };
         let limit = first.or(close).unwrap_or(extent.end);
         let from = if bracket { begin } else { after.min(limit) };
         let from = if self.notation == Notation::Text { open } else { from };
@@ -406,6 +412,12 @@ impl<'t> Reader<'t> {
                 (children, start)
             }
             NodeValue::Map(entries) => {
+                // `name = default`, in a store.
+                if let Some((key, _)) = entries.first()
+                    && (key.span.start as usize) < start
+                {
+                    return (self.text_children(entries), node.span.end as usize);
+                }
                 if self.text[start..].starts_with('{') {
                     return (self.text_children(entries), start);
                 }
@@ -421,7 +433,7 @@ impl<'t> Reader<'t> {
                 let children = self.text_children(entries);
                 let inside = children.iter().find(|child| self.is_in_braces(child, start));
                 let open = inside.and_then(|child| self.text[start..child.start].rfind('{'));
-                (children, open.map_or(start, |open| start + open))
+                (children, open.map_or(node.span.end as usize, |open| start + open))
             }
         }
     }

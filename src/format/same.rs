@@ -1,8 +1,9 @@
 //! Whether two texts say the same.
 
 use super::document::{Document, Entry, Group, Kind, Label, Scalar};
-use super::place::Place;
-use crate::model::{KindSchema, Type, Value};
+use super::place::{Place, Reads};
+use super::text::is_type;
+use crate::model::{KindSchema, Value};
 use crate::syntax::{Level, Node, NodeValue, Style, is_task_kind, plain_value};
 
 /// Whether two trees of one notation say the same. Quotes that change nothing may differ.
@@ -62,12 +63,17 @@ pub(super) fn meaning(document: &Document, path: &str, kinds: &[&KindSchema]) ->
 
 fn of(kind: &Kind, place: Place<'_>, kinds: &[&KindSchema]) -> Meaning {
     let long = match (place, kind) {
-        (Place::Level(Level::Store), Kind::Scalar(scalar)) => short_form(scalar),
+        (Place::Level(Level::Store), Kind::Scalar(scalar)) => Some(short_form(scalar)),
         (Place::Level(Level::Store), Kind::List(_)) => Some("default"),
         _ => None,
     };
     let meaning = match kind {
+        Kind::Null { .. } if matches!(place, Place::Level(Level::Store)) => Meaning::Map(Vec::new()),
         Kind::Null { .. } => Meaning::Value(Value::Null),
+        // A name is one, whether it looks like a number or not.
+        Kind::Scalar(scalar) if place.reads() == Reads::Word => {
+            Meaning::Value(Value::String(scalar.text.clone()))
+        }
         Kind::Scalar(scalar) => Meaning::Value(value(scalar)),
         Kind::List(Group { entries, .. }) => {
             let item = |entry: &Entry| of(&entry.value.kind, place.item(), kinds);
@@ -108,11 +114,11 @@ fn of(kind: &Kind, place: Place<'_>, kinds: &[&KindSchema]) -> Meaning {
 }
 
 /// The key that a scalar in the place of a declaration stands for.
-fn short_form(scalar: &Scalar) -> Option<&'static str> {
-    if scalar.style == Style::Plain && Type::parse(&scalar.text).is_some() {
-        return Some("type");
+fn short_form(scalar: &Scalar) -> &'static str {
+    match scalar.style == Style::Plain && is_type(&scalar.text) {
+        true => "type",
+        false => "default",
     }
-    (!value(scalar).is_string()).then_some("default")
 }
 
 fn value(scalar: &Scalar) -> Value {

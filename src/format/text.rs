@@ -104,6 +104,11 @@ impl Printer {
         for (at, entry) in group.entries.iter().enumerate() {
             let blank = at == 0 && entry.lead.first() == Some(&Lead::Blank);
             self.lead(&entry.lead[usize::from(blank)..], indent);
+            // Without braces, there is no place beside the opening one.
+            if entry.trail.is_some() && is_said_in_one(entry, place) {
+                let head = entry.head.clone().map(Lead::Comment);
+                self.lead(head.as_slice(), indent);
+            }
             self.indent(indent);
             self.entry(entry, place, indent);
         }
@@ -119,14 +124,9 @@ impl Printer {
         }
         let inner = place.inside(&entry.label);
         if place == Place::Store
-            && let Some((head, body)) = typed(entry)
+            && let Some(typed) = typed(entry)
         {
-            self.out.push_str(&head);
-            if !body.entries.is_empty() || !body.end.is_empty() || entry.head.is_some() {
-                self.out.push(' ');
-                self.brackets(&body, entry.head.as_deref(), Place::Value, ('{', '}'), indent);
-            }
-            self.end(entry.trail.as_deref());
+            self.typed(entry, &typed, indent);
             return;
         }
         match (&entry.label, &entry.value.kind) {
@@ -151,6 +151,42 @@ impl Printer {
             Kind::Scalar(scalar) => self.scalar(scalar, indent),
             Kind::Null { .. } | Kind::Alias(..) => self.out.push_str("null"),
         }
+        self.end(entry.trail.as_deref());
+    }
+
+    /// `name: type = default { about = "…" }`, in lines.
+    fn typed(&mut self, entry: &Entry, typed: &Typed, indent: usize) {
+        self.out.push_str(&typed.head);
+        let said = typed.body.entries.is_empty() && typed.body.end.is_empty();
+        if let Some(default) = &typed.default {
+            self.out.push_str(" = ");
+            let rest = match said {
+                true => 0,
+                false => " {".len(),
+            };
+            let line = inline(&default.value, Place::Value)
+                .filter(|line| self.column() + line.width() + rest <= WIDTH)
+                .filter(|_| default.head.is_none());
+            let head = default.head.as_deref();
+            match (line, &default.value.kind) {
+                (Some(line), _) => self.out.push_str(&line),
+                (None, Kind::Map(group)) => {
+                    self.brackets(group, head, Place::Value, ('{', '}'), indent);
+                }
+                (None, Kind::List(group)) => {
+                    self.brackets(group, head, Place::Value, ('[', ']'), indent);
+                }
+                (None, Kind::Scalar(scalar)) => self.scalar(scalar, indent),
+                (None, Kind::Null { .. } | Kind::Alias(..)) => self.out.push_str("null"),
+            }
+        }
+        if said {
+            self.end(entry.trail.as_deref().or(entry.head.as_deref()));
+            return;
+        }
+        self.out.push(' ');
+        let head = entry.head.as_deref();
+        self.brackets(&typed.body, head, Place::Value, ('{', '}'), indent);
         self.end(entry.trail.as_deref());
     }
 
@@ -200,14 +236,24 @@ impl Printer {
     }
 }
 
+/// Whether a name of a store is said without braces.
+fn is_said_in_one(entry: &Entry, place: Place) -> bool {
+    let said = |typed: Typed| typed.body.entries.is_empty() && typed.body.end.is_empty();
+    place == Place::Store && typed(entry).is_some_and(said)
+}
+
 fn inline_entry(entry: &Entry, place: Place) -> Option<String> {
     if place == Place::Store
-        && let Some((head, body)) = typed(entry)
+        && let Some(typed) = typed(entry)
     {
-        if body.entries.is_empty() {
-            return Some(head);
+        let mut line = typed.head;
+        if let Some(default) = &typed.default {
+            line.push_str(&format!(" = {}", inline(&default.value, Place::Value).filter(|_| default.head.is_none())?));
         }
-        return Some(format!("{head} {}", inline_group(&body, Place::Value, "{}")?));
+        if !typed.body.entries.is_empty() {
+            line.push_str(&format!(" {}", inline_group(&typed.body, Place::Value, "{}")?));
+        }
+        return Some(line);
     }
     let inner = place.inside(&entry.label);
     let value = match &entry.value.kind {
@@ -274,71 +320,92 @@ fn inline_group(group: &Group, place: Place, brackets: &str) -> Option<String> {
     })
 }
 
-/// A name of a store as `name: type = default`, and what is left to be said between braces. `None` if it is not said
-/// so.
-fn typed(entry: &Entry) -> Option<(String, Group)> {
+/// A name of a store.
+struct Typed {
+    /// `name: type`, or the name alone.
+    head: String,
+    /// Its default.
+    default: Option<Entry>,
+    /// What else is said about it, between braces.
+    body: Group,
+}
+
+/// A name of a store as `name: type = default { about = "…" }`. `None` if it is not said so.
+fn typed(entry: &Entry) -> Option<Typed> {
     let name = key(entry.key()?);
     let group = match &entry.value.kind {
         Kind::Scalar(scalar) if scalar.style == Style::Plain && is_type(&scalar.text) => {
-            return Some((format!("{name}: {}", scalar.text), Group::default()));
+            return Some(Typed {
+                head: format!("{name}: {}", scalar.text),
+                default: None,
+                body: Group::default(),
+            });
         }
         Kind::Map(group) => group,
         Kind::Scalar(_) | Kind::Null { .. } | Kind::List(_) | Kind::Alias(..) => return None,
     };
     let plain = |entry: &&Entry, wanted: &str| entry.key() == Some(wanted) && !entry.has_comment();
     let mut rest = group.entries.as_slice();
-    let first = rest.first();
-    let kind = if let Some(entry) = first.filter(|entry| plain(entry, "type")) {
-        let scalar = entry.value.scalar();
-        let kind = scalar.filter(|scalar| scalar.style != Style::Bare && is_type(&scalar.text))?;
-        rest = &rest[1..];
-        Some(kind.text.clone())
-    } else if let Some(entry) = first.filter(|entry| plain(entry, "one_of"))
-        && let Kind::List(choices) = &entry.value.kind
-        && !choices.entries.is_empty()
-    {
-        rest = &rest[1..];
-        let choices = choices
-            .entries
-            .iter()
-            .map(|entry| inline_entry(entry, Place::Value));
-        let choices = choices.collect::<Option<Vec<_>>>()?;
-        Some(format!("one_of({})", choices.join(", ")))
-    } else {
-        None
-    };
-    let default = rest
-        .first()
-        .filter(|entry| plain(entry, "default"))
-        .and_then(|entry| inline(&entry.value, Place::Value));
-    let default = default.map(|default| {
-        rest = &rest[1..];
-        default
-    });
-    let head = match (kind, default) {
-        (Some(kind), Some(default)) => format!("{name}: {kind} = {default}"),
-        (Some(kind), None) => format!("{name}: {kind}"),
-        // Without a type, nothing can stand behind the default.
-        (None, Some(default)) if rest.is_empty() && group.end.is_empty() => {
-            format!("{name} = {default}")
+    let kind = match rest.first() {
+        Some(entry) if plain(&entry, "type") => {
+            let scalar = entry.value.scalar()?;
+            if scalar.style == Style::Bare || !is_type(&scalar.text) {
+                return None;
+            }
+            rest = &rest[1..];
+            Some(scalar.text.clone())
         }
+        Some(entry) if plain(&entry, "one_of") => {
+            let choices = choices(&entry.value);
+            if choices.is_some() {
+                rest = &rest[1..];
+            }
+            choices
+        }
+        Some(_) | None => None,
+    };
+    let default = rest.first().filter(|entry| {
+        let beside = entry.trail.is_some() || entry.lead.iter().any(Lead::is_comment);
+        entry.key() == Some("default") && !beside
+    });
+    if default.is_some() {
+        rest = &rest[1..];
+    }
+    let head = match (kind, default) {
+        (Some(kind), _) => format!("{name}: {kind}"),
+        // Without a type, nothing can stand behind the default.
+        (None, Some(_)) if rest.is_empty() && group.end.is_empty() => name,
         (None, Some(_) | None) => return None,
     };
-    let body = Group {
-        entries: rest.to_vec(),
-        end: group.end.clone(),
-        shape: group.shape,
+    Some(Typed {
+        head,
+        default: default.cloned(),
+        body: Group {
+            entries: rest.to_vec(),
+            end: group.end.clone(),
+            shape: group.shape,
+        },
+    })
+}
+
+/// `one_of("a", "b")`
+fn choices(value: &Value) -> Option<String> {
+    let Kind::List(choices) = &value.kind else {
+        return None;
     };
-    Some((head, body))
+    let items = choices.entries.iter();
+    let items = items.map(|entry| inline_entry(entry, Place::Value));
+    let items = items.collect::<Option<Vec<_>>>()?;
+    (!items.is_empty()).then(|| format!("one_of({})", items.join(", ")))
 }
 
 /// Whether a word can stand as a type.
-fn is_type(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
+pub(super) fn is_type(text: &str) -> bool {
+    !matches!(text, "true" | "false" | "null" | "one_of")
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '<' | '>'))
-        && text != "one_of"
 }
 
 fn key(text: &str) -> String {

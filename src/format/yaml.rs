@@ -80,7 +80,16 @@ impl Printer {
             Label::Task(text) => (text.as_str(), false),
             Label::Item => ("", true),
         };
-        self.out.push_str(&scalar::key(text, quoted));
+        let key = scalar::key(text, quoted);
+        // YAML looks no further for the colon behind a key.
+        if key.chars().count() > 1_000 {
+            self.out.push_str("? ");
+            self.out.push_str(&key);
+            self.out.push('\n');
+            self.indent(indent);
+        } else {
+            self.out.push_str(&key);
+        }
         self.out.push(':');
         self.value(entry, indent, false);
     }

@@ -55,7 +55,7 @@ pub(super) fn key_in_brackets(text: &str, was_quoted: bool) -> String {
 
 fn keyed(text: &str, was_quoted: bool, in_brackets: bool) -> String {
     let odd = ambiguity(text).is_some() || !matches!(plain_value(text), Value::String(_));
-    let needs = text.is_empty() || text == "<<" || !is_plain(text, in_brackets) || text.len() > 500;
+    let needs = text.is_empty() || matches!(text, "<<" | "null" | "~") || !is_plain(text, in_brackets);
     match needs || (was_quoted && (odd || !is_simple(text))) {
         true => quoted(text),
         false => text.to_owned(),

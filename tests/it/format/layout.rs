@@ -1,0 +1,3 @@
+//! How a file is laid out.
+
+use super::{converted, file, formatted};
