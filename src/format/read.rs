@@ -105,12 +105,11 @@ impl<'t> Reader<'t> {
         }
         let open = from + self.text[from..].find('{').unwrap_or(0);
         let children = self.text_children(entries);
-        let head = self.beside(open, children.first().map_or(root.span.end as usize, |c| c.start));
         let extent = Extent {
             end: (root.span.end as usize).saturating_sub(1),
             indent: 0,
         };
-        let group = self.group(children, extent, Shape::Lines, false);
+        let (group, head) = self.group(children, open, extent, Shape::Lines, false);
         let tail = self.alone(self.text.len());
         Document {
             lead,
@@ -124,10 +123,22 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn group(&mut self, children: Vec<Child<'_>>, extent: Extent, shape: Shape, flow: bool) -> Group {
+    /// The entries behind an opening bracket or key, and the comment beside that.
+    fn group(
+        &mut self,
+        children: Vec<Child<'_>>,
+        open: usize,
+        extent: Extent,
+        shape: Shape,
+        flow: bool,
+    ) -> (Group, Option<String>) {
         let mut entries = Vec::with_capacity(children.len());
         let starts: Vec<usize> = children.iter().map(|child| child.start).collect();
+        let mut head = None;
         for (at, child) in children.into_iter().enumerate() {
+            if head.is_none() && child.start > open {
+                head = self.beside(open, child.start);
+            }
             let mut lead = self.alone(child.start);
             self.blank(&mut lead, child.start);
             if at == 0 && lead.first() == Some(&Lead::Blank) {
@@ -137,20 +148,28 @@ impl<'t> Reader<'t> {
                 lead,
                 ..Entry::new(child.label, Value::new(Kind::Null { written: false }))
             };
-            let next = starts.get(at + 1).copied();
+            let next = starts.get(at + 1).copied().unwrap_or(extent.end);
             let extent = Extent {
-                end: next.unwrap_or(extent.end),
+                // A default stands before the brace of what else is said about a name.
+                end: match child.start < open {
+                    true => next.min(open),
+                    false => next,
+                },
                 indent: self.column(child.start) + 1,
             };
             self.fill(&mut entry, child.node, child.after, extent, flow);
             entries.push(entry);
         }
+        if starts.is_empty() {
+            head = self.beside(open, extent.end);
+        }
         let end = self.rest(extent, shape, entries.is_empty());
-        Group {
+        let group = Group {
             entries,
             end,
             shape,
-        }
+        };
+        (group, head)
     }
 
     /// What stands behind the last entry of a list or mapping, and belongs to it.
@@ -279,12 +298,10 @@ impl<'t> Reader<'t> {
             Notation::Text => inside.find(|start| *start > open),
         };
         let limit = first.or(close).unwrap_or(extent.end);
-        let from = if bracket { begin } else { after.min(limit) };
-        let from = if self.notation == Notation::Text { open } else { from };
-        if let Some(comment) = self.beside(from, limit) {
-            let first = entry.head.replace(comment);
-            entry.lead.extend(first.map(Lead::Comment));
-        }
+        let from = match self.notation {
+            Notation::Yaml if !bracket => after.min(limit),
+            Notation::Yaml | Notation::Text => open,
+        };
         let written = text.get(open..limit).unwrap_or("");
         // `f(x)`
         let is_call = children.len() == 1
@@ -312,8 +329,12 @@ impl<'t> Reader<'t> {
             None => shape,
         };
         let closes = children.last().map(|child| child.node.span.end);
-        let mut group = self.group(children, inner, behind, bracket || flow);
+        let (mut group, head) = self.group(children, from, inner, behind, bracket || flow);
         group.shape = shape;
+        if let Some(head) = head {
+            let first = entry.head.replace(head);
+            entry.lead.extend(first.map(Lead::Comment));
+        }
         if self.notation == Notation::Text
             && closes == Some(node.span.end)
             && let Some(last) = group.entries.last_mut()
