@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::config::Config;
-use super::fmt::{Written, refused};
 use super::flows::{Flows, open_file};
+use super::fmt::{Written, refused};
 use super::report::{self, Error, Exit, Result};
 use super::rewrite::{STDIN, replace, stdin};
 use super::source;
@@ -29,7 +29,12 @@ pub struct Arguments {
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     /// The notation that is wanted; without it, the other one
-    #[arg(long, value_enum, hide_possible_values = true, value_name = "yaml|text")]
+    #[arg(
+        long,
+        value_enum,
+        hide_possible_values = true,
+        value_name = "yaml|text"
+    )]
     to: Option<Written>,
 }
 

@@ -33,7 +33,12 @@ pub struct Arguments {
     #[arg(long)]
     diff: bool,
     /// The notation of standard input; without it, it is told by the text
-    #[arg(long, value_enum, hide_possible_values = true, value_name = "yaml|text")]
+    #[arg(
+        long,
+        value_enum,
+        hide_possible_values = true,
+        value_name = "yaml|text"
+    )]
     notation: Option<Written>,
 }
 
@@ -182,7 +187,9 @@ fn flows_in(path: &Path) -> Result<Vec<PathBuf>> {
 
 /// Whether a file of that name holds a flow or a task kind.
 fn is_flow_file(name: &str) -> bool {
-    [".flow", ".task"]
-        .iter()
-        .any(|kind| ["", ".yaml", ".yml"].iter().any(|end| name.ends_with(&format!("{kind}{end}"))))
+    [".flow", ".task"].iter().any(|kind| {
+        ["", ".yaml", ".yml"]
+            .iter()
+            .any(|end| name.ends_with(&format!("{kind}{end}")))
+    })
 }

@@ -336,9 +336,7 @@ fn is_bare(written: &str) -> bool {
     };
     let found = inner(&root.value).and_then(|x| inner(&x));
     found.is_some_and(|found| match found {
-        NodeValue::Scalar { text, style } => {
-            style == Style::Bare && style.word(&text) == written
-        }
+        NodeValue::Scalar { text, style } => style == Style::Bare && style.word(&text) == written,
         NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => false,
     })
 }
@@ -434,24 +432,26 @@ impl<'k> ToYaml<'k> {
             Kind::Scalar(scalar) => Kind::Scalar(yaml_scalar(scalar, place.reads())),
             Kind::Map(group) => Kind::Map(self.map(group, place)),
             Kind::List(group) => {
-                let entries = group.entries.into_iter().map(|mut entry| {
-                    match entry.label.clone() {
-                        Label::Task(name) => {
-                            entry.value.kind =
-                                self.kind(entry.value.kind, Place::Level(Level::Task));
-                            named_item(entry, name)
-                        }
-                        Label::Item | Label::Key { .. } => {
-                            let inner = match (&entry.value.kind, place) {
-                                (Kind::Map(_), Place::Values(reads)) => Place::Values(reads),
-                                (_, place) => place.item(),
-                            };
-                            entry.value.kind = self.kind(entry.value.kind, inner);
-                            above(&mut entry);
-                            entry
-                        }
-                    }
-                });
+                let entries =
+                    group
+                        .entries
+                        .into_iter()
+                        .map(|mut entry| match entry.label.clone() {
+                            Label::Task(name) => {
+                                entry.value.kind =
+                                    self.kind(entry.value.kind, Place::Level(Level::Task));
+                                named_item(entry, name)
+                            }
+                            Label::Item | Label::Key { .. } => {
+                                let inner = match (&entry.value.kind, place) {
+                                    (Kind::Map(_), Place::Values(reads)) => Place::Values(reads),
+                                    (_, place) => place.item(),
+                                };
+                                entry.value.kind = self.kind(entry.value.kind, inner);
+                                above(&mut entry);
+                                entry
+                            }
+                        });
                 Kind::List(Group {
                     entries: entries.collect(),
                     ..group

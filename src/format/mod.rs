@@ -112,7 +112,9 @@ pub fn other_path(path: &str) -> String {
     match Notation::of(path) {
         Notation::Text => format!("{path}.yaml"),
         Notation::Yaml => {
-            let stem = [".yaml", ".yml"].iter().find_map(|end| path.strip_suffix(end));
+            let stem = [".yaml", ".yml"]
+                .iter()
+                .find_map(|end| path.strip_suffix(end));
             let stem = stem.unwrap_or(path);
             match Notation::of(stem) {
                 Notation::Text => stem.to_owned(),

@@ -130,11 +130,9 @@ impl<'k> Place<'k> {
             | Takes::Bound
             | Takes::Pattern
             | Takes::Source => Self::Values(Reads::Literal),
-            Takes::Text
-            | Takes::Env
-            | Takes::Values
-            | Takes::Matrix
-            | Takes::With => Self::Values(Reads::Template),
+            Takes::Text | Takes::Env | Takes::Values | Takes::Matrix | Takes::With => {
+                Self::Values(Reads::Template)
+            }
             Takes::Capabilities => Self::Capabilities,
             Takes::Store => Self::Store,
             Takes::Tasks => Self::Tasks,

@@ -190,7 +190,14 @@ impl<'t> Reader<'t> {
     }
 
     /// Reads the value of an entry, and the comments around it. Gives where it ends.
-    fn fill(&mut self, entry: &mut Entry, node: &Node, after: usize, extent: Extent, flow: bool) -> usize {
+    fn fill(
+        &mut self,
+        entry: &mut Entry,
+        node: &Node,
+        after: usize,
+        extent: Extent,
+        flow: bool,
+    ) -> usize {
         let span = node.span.range();
         let (name, begin) = match self.notation {
             Notation::Yaml if !self.is_block(node, after) => anchor(self.text, span.start),
@@ -214,7 +221,11 @@ impl<'t> Reader<'t> {
                     self.before(entry, begin, after);
                 }
                 entry.value.kind = Kind::Null { written };
-                if written { span.end } else { after.max(span.end) }
+                if written {
+                    span.end
+                } else {
+                    after.max(span.end)
+                }
             }
             NodeValue::Scalar { text, style } => {
                 self.before(entry, begin, after);
@@ -288,7 +299,11 @@ impl<'t> Reader<'t> {
             }
             Notation::Text => {
                 let (children, open) = self.text_group(node);
-                (children, open, Some((node.span.end as usize).saturating_sub(1)))
+                (
+                    children,
+                    open,
+                    Some((node.span.end as usize).saturating_sub(1)),
+                )
             }
         };
         // In a store, a type and a default may stand before the brace.
@@ -306,7 +321,9 @@ impl<'t> Reader<'t> {
         // `f(x)`
         let is_call = children.len() == 1
             && !bracket
-            && children.iter().all(|child| text[child.after..].trim_start().starts_with('('));
+            && children
+                .iter()
+                .all(|child| text[child.after..].trim_start().starts_with('('));
         let shape = match self.notation {
             Notation::Yaml if bracket && written.contains('\n') && first.is_some() => Shape::Lines,
             Notation::Yaml if bracket => Shape::Brackets,
@@ -320,7 +337,9 @@ impl<'t> Reader<'t> {
             end: close.unwrap_or(extent.end),
             indent: match close {
                 Some(_) => 0,
-                None => extent.indent.max(first.map_or(0, |first| self.column(first))),
+                None => extent
+                    .indent
+                    .max(first.map_or(0, |first| self.column(first))),
             },
         };
         // Between brackets, comments do not tell by their indentation where they belong.
@@ -356,9 +375,9 @@ impl<'t> Reader<'t> {
             _ if is_alias(self.text, node.span.start as usize) => own,
             NodeValue::Null | NodeValue::Scalar { .. } => own.max(after),
             NodeValue::List(items) => items.last().map_or(own, |item| self.ends(item, after)),
-            NodeValue::Map(entries) => entries.last().map_or(own, |(key, value)| {
-                self.ends(value, key.span.end as usize)
-            }),
+            NodeValue::Map(entries) => entries
+                .last()
+                .map_or(own, |(key, value)| self.ends(value, key.span.end as usize)),
         }
     }
 
@@ -452,9 +471,14 @@ impl<'t> Reader<'t> {
                 }
                 // In a store, a type and a default stand before the brace.
                 let children = self.text_children(entries);
-                let inside = children.iter().find(|child| self.is_in_braces(child, start));
+                let inside = children
+                    .iter()
+                    .find(|child| self.is_in_braces(child, start));
                 let open = inside.and_then(|child| self.text[start..child.start].rfind('{'));
-                (children, open.map_or(node.span.end as usize, |open| start + open))
+                (
+                    children,
+                    open.map_or(node.span.end as usize, |open| start + open),
+                )
             }
         }
     }
@@ -473,7 +497,9 @@ impl<'t> Reader<'t> {
         let start = node.span.start as usize;
         let label = match &node.value {
             NodeValue::Map(entries) => match entries.first() {
-                Some((key, name)) if self.is_task(key.span.start as usize, key.span.end as usize) => {
+                Some((key, name))
+                    if self.is_task(key.span.start as usize, key.span.end as usize) =>
+                {
                     Label::Task(name.text().unwrap_or("").to_owned())
                 }
                 Some(_) | None => Label::Item,
@@ -537,10 +563,9 @@ impl<'t> Reader<'t> {
             NodeValue::Scalar { style, .. } if *style == Style::Text => {
                 self.header(after, start).is_some()
             }
-            NodeValue::Null
-            | NodeValue::Scalar { .. }
-            | NodeValue::List(_)
-            | NodeValue::Map(_) => false,
+            NodeValue::Null | NodeValue::Scalar { .. } | NodeValue::List(_) | NodeValue::Map(_) => {
+                false
+            }
         }
     }
 
@@ -653,7 +678,9 @@ impl<'t> Reader<'t> {
         if line == 0 || !self.text[start..place].trim().is_empty() {
             return;
         }
-        let blank = self.text[self.lines[line - 1]..start].trim().is_empty();
+        // Where a document of YAML begins is no line of the flow.
+        let before = self.text[self.lines[line - 1]..start].trim();
+        let blank = before.is_empty() || (before == "---" && self.notation == Notation::Yaml);
         if blank && lead.last() != Some(&Lead::Blank) {
             lead.push(Lead::Blank);
         }

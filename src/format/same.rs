@@ -16,10 +16,12 @@ pub(super) fn same(a: &Node, b: &Node) -> bool {
                 text: other,
                 style: other_style,
             },
-        ) => text == other && (style == other_style || meant(text, *style) == meant(other, *other_style)),
+        ) => {
+            text == other
+                && (style == other_style || meant(text, *style) == meant(other, *other_style))
+        }
         (NodeValue::List(items), NodeValue::List(others)) => {
-            items.len() == others.len()
-                && items.iter().zip(others).all(|(a, b)| same(a, b))
+            items.len() == others.len() && items.iter().zip(others).all(|(a, b)| same(a, b))
         }
         (NodeValue::Map(entries), NodeValue::Map(others)) => {
             entries.len() == others.len()
@@ -68,7 +70,9 @@ fn of(kind: &Kind, place: Place<'_>, kinds: &[&KindSchema]) -> Meaning {
         _ => None,
     };
     let meaning = match kind {
-        Kind::Null { .. } if matches!(place, Place::Level(Level::Store)) => Meaning::Map(Vec::new()),
+        Kind::Null { .. } if matches!(place, Place::Level(Level::Store)) => {
+            Meaning::Map(Vec::new())
+        }
         Kind::Null { .. } => Meaning::Value(Value::Null),
         // A name is one, whether it looks like a number or not.
         Kind::Scalar(scalar) if place.reads() == Reads::Word => {

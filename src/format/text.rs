@@ -248,10 +248,16 @@ fn inline_entry(entry: &Entry, place: Place) -> Option<String> {
     {
         let mut line = typed.head;
         if let Some(default) = &typed.default {
-            line.push_str(&format!(" = {}", inline(&default.value, Place::Value).filter(|_| default.head.is_none())?));
+            line.push_str(&format!(
+                " = {}",
+                inline(&default.value, Place::Value).filter(|_| default.head.is_none())?
+            ));
         }
         if !typed.body.entries.is_empty() {
-            line.push_str(&format!(" {}", inline_group(&typed.body, Place::Value, "{}")?));
+            line.push_str(&format!(
+                " {}",
+                inline_group(&typed.body, Place::Value, "{}")?
+            ));
         }
         return Some(line);
     }

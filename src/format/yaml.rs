@@ -122,7 +122,8 @@ impl Printer {
 
     /// Whether a list or mapping fits into the line.
     fn fits(&self, entry: &Entry) -> bool {
-        inline(&entry.value, false).is_some_and(|line| self.column() + 1 + line.width() <= WIDTH)
+        inline_kind(&entry.value.kind, false)
+            .is_some_and(|line| self.column() + 1 + line.width() <= WIDTH)
     }
 
     fn column(&self) -> usize {
@@ -184,8 +185,8 @@ impl Printer {
                     self.end(entry.trail.as_deref().or(entry.head.as_deref()));
                     return;
                 }
-                if entry.value.anchor.is_none() && self.fits(entry) {
-                    let line = inline(&entry.value, false).unwrap_or_default();
+                if self.fits(entry) {
+                    let line = inline_kind(&entry.value.kind, false).unwrap_or_default();
                     self.out.push_str(space);
                     self.out.push_str(&line);
                     self.end(entry.trail.as_deref());
@@ -245,7 +246,12 @@ fn unblank(lead: &[Lead]) -> &[Lead] {
 /// A value in one line; `None` if it does not stand in one.
 fn inline(value: &Value, in_brackets: bool) -> Option<String> {
     let anchor = value.anchor.as_ref().map(|name| format!("&{name} "));
-    let line = match &value.kind {
+    Some(anchor.unwrap_or_default() + &inline_kind(&value.kind, in_brackets)?)
+}
+
+/// The same without its anchor.
+fn inline_kind(kind: &Kind, in_brackets: bool) -> Option<String> {
+    Some(match kind {
         Kind::Null { .. } => "null".to_owned(),
         // A bracket or comma may follow only behind a space.
         Kind::Alias(name, _) => format!("*{name}"),
@@ -270,8 +276,7 @@ fn inline(value: &Value, in_brackets: bool) -> Option<String> {
                 pairs => format!("{{ {pairs} }}"),
             }
         }
-    };
-    Some(anchor.unwrap_or_default() + &line)
+    })
 }
 
 /// Whether a list or mapping may stand in one line.
@@ -288,7 +293,10 @@ fn pairs(group: &Group) -> Option<String> {
             Label::Item => return None,
         };
         let value = inline(&entry.value, true)?;
-        Some(format!("{}: {value}", scalar::key_in_brackets(text, quoted)))
+        Some(format!(
+            "{}: {value}",
+            scalar::key_in_brackets(text, quoted)
+        ))
     });
     Some(pairs.collect::<Option<Vec<_>>>()?.join(", "))
 }

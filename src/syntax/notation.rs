@@ -36,10 +36,10 @@ impl Notation {
         let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
         let behind = first.and_then(|line| {
             let rest = line.strip_prefix("flow").or(line.strip_prefix("task"))?;
-            rest.trim_start().chars().next()
+            rest.starts_with([' ', '\t', '{']).then(|| rest.trim_start())
         });
         match behind {
-            Some(c) if c == '{' || c == '"' || c.is_ascii_alphanumeric() => Self::Text,
+            Some(rest) if !rest.starts_with(':') => Self::Text,
             Some(_) | None => Self::Yaml,
         }
     }

@@ -55,7 +55,8 @@ pub(super) fn key_in_brackets(text: &str, was_quoted: bool) -> String {
 
 fn keyed(text: &str, was_quoted: bool, in_brackets: bool) -> String {
     let odd = ambiguity(text).is_some() || !matches!(plain_value(text), Value::String(_));
-    let needs = text.is_empty() || matches!(text, "<<" | "null" | "~") || !is_plain(text, in_brackets);
+    let needs =
+        text.is_empty() || matches!(text, "<<" | "null" | "~") || !is_plain(text, in_brackets);
     match needs || (was_quoted && (odd || !is_simple(text))) {
         true => quoted(text),
         false => text.to_owned(),
@@ -119,7 +120,11 @@ fn is_flow(c: char) -> bool {
 /// Whether a character can only stand as an escape: control characters, line ends of other standards, marks of byte
 /// order.
 fn is_unprintable(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    c.is_control()
+        || matches!(
+            c,
+            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
 }
 
 fn quoted(text: &str) -> String {
@@ -162,7 +167,11 @@ fn block(text: &str) -> Option<Written> {
         return None;
     }
     let first = lines.find(|line| !line.is_empty()).unwrap_or("");
-    let indicator = if first.starts_with([' ', '\t']) { "2" } else { "" };
+    let indicator = if first.starts_with([' ', '\t']) {
+        "2"
+    } else {
+        ""
+    };
     Some(Written::Lines {
         first: format!("|{indicator}{}", chomp(text)),
         rest: with_end(text, body.split('\n').map(str::to_owned).collect()),

@@ -18,8 +18,8 @@ use pest::Parser;
 
 use super::problem::Problems;
 use super::{Node, Problem, code};
-pub(crate) use literal::{block, quoted};
 use crate::model::{SourceFile, Span};
+pub(crate) use literal::{block, quoted};
 
 /// How deep brackets, and lists and mappings, may be nested.
 const MAX_DEPTH: usize = 64;

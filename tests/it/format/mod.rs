@@ -99,6 +99,9 @@ fn what_ships_is_laid_out_so() {
         }
         let file = read_source(shown.clone(), &bytes).unwrap();
         let text = format(&file).unwrap_or_else(|e| panic!("{shown}: {e}"));
-        assert!(text == file.text, "{shown} is laid out otherwise: jobrunner fmt {shown}");
+        assert!(
+            text == file.text,
+            "{shown} is laid out otherwise: jobrunner fmt {shown}"
+        );
     }
 }

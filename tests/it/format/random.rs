@@ -10,14 +10,93 @@ use super::{converted, file, formatted, hold};
 /// Texts that are easily read as something else.
 fn text() -> impl Strategy<Value = String> {
     let odd = select(vec![
-        "", " ", "no", "Yes", "true", "null", "~", "0755", "1.10", "1_000", "10s", "-1", "1e3", "80",
-        "a: b", "a:", "- a", "-", "#", "a # b", "a#b", "'", "\"", "it's", "say \"hi\"", "\\", "\\n",
-        "a\\", "{{ x }}", "{{x}}", "{{ a }} {{ b }}", "a {{ b }}", "\\{{ x }}", "{", "[a]", "a, b",
-        "*a", "&a", "!a", "|", ">", "%", "@", "`", "?", "? a", "---", "...", "\t", "\ta", "a\tb",
-        "a\n", "a\nb", "a\nb\n", "a\n\n", "\na", "\n", "  a\n b\n", "a\n  \n", "\"\"\"\na", "a\"\"\"",
-        "x\n\"\"\"\ny\n", "é 😀", "\u{85}", "\u{2028}", "\u{feff}", "\u{7}", "\r", "a\r\nb", "\u{1b}",
-        "string", "port", "list<int>", "<<", "=", "a == b", "f(x)", "POST", "https://x.test/{{ y }}",
-        "2026-11-24", "1.5GiB", "a b", "a  b", "a\\\nb\n", "# a\nb\n", "'a'", "x: 'y'\n",
+        "",
+        " ",
+        "no",
+        "Yes",
+        "true",
+        "null",
+        "~",
+        "0755",
+        "1.10",
+        "1_000",
+        "10s",
+        "-1",
+        "1e3",
+        "80",
+        "a: b",
+        "a:",
+        "- a",
+        "-",
+        "#",
+        "a # b",
+        "a#b",
+        "'",
+        "\"",
+        "it's",
+        "say \"hi\"",
+        "\\",
+        "\\n",
+        "a\\",
+        "{{ x }}",
+        "{{x}}",
+        "{{ a }} {{ b }}",
+        "a {{ b }}",
+        "\\{{ x }}",
+        "{",
+        "[a]",
+        "a, b",
+        "*a",
+        "&a",
+        "!a",
+        "|",
+        ">",
+        "%",
+        "@",
+        "`",
+        "?",
+        "? a",
+        "---",
+        "...",
+        "\t",
+        "\ta",
+        "a\tb",
+        "a\n",
+        "a\nb",
+        "a\nb\n",
+        "a\n\n",
+        "\na",
+        "\n",
+        "  a\n b\n",
+        "a\n  \n",
+        "\"\"\"\na",
+        "a\"\"\"",
+        "x\n\"\"\"\ny\n",
+        "é 😀",
+        "\u{85}",
+        "\u{2028}",
+        "\u{feff}",
+        "\u{7}",
+        "\r",
+        "a\r\nb",
+        "\u{1b}",
+        "string",
+        "port",
+        "list<int>",
+        "<<",
+        "=",
+        "a == b",
+        "f(x)",
+        "POST",
+        "https://x.test/{{ y }}",
+        "2026-11-24",
+        "1.5GiB",
+        "a b",
+        "a  b",
+        "a\\\nb\n",
+        "# a\nb\n",
+        "'a'",
+        "x: 'y'\n",
     ]);
     prop_oneof![
         3 => odd.prop_map(str::to_owned),
@@ -63,7 +142,9 @@ fn task() -> impl Strategy<Value = Value> {
     prop_oneof![
         good,
         prop::collection::vec((keys, value()), 0..5).prop_map(|entries| {
-            let entries = entries.into_iter().map(|(key, value)| (key.to_owned(), value));
+            let entries = entries
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value));
             Value::Object(entries.collect())
         }),
     ]
@@ -78,8 +159,14 @@ fn flow() -> impl Strategy<Value = Value> {
             flow.insert("flow".to_owned(), "f".into());
         }
         flow.insert("about".to_owned(), about.into());
-        flow.insert("store".to_owned(), Value::Object(store.into_iter().collect()));
-        flow.insert("tasks".to_owned(), Value::Object(tasks.into_iter().collect()));
+        flow.insert(
+            "store".to_owned(),
+            Value::Object(store.into_iter().collect()),
+        );
+        flow.insert(
+            "tasks".to_owned(),
+            Value::Object(tasks.into_iter().collect()),
+        );
         Value::Object(flow)
     })
 }
