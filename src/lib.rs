@@ -10,6 +10,7 @@ pub mod compile;
 pub mod conductor;
 pub mod engine;
 pub mod explain;
+pub mod format;
 pub mod lsp;
 pub mod model;
 pub mod ports;

@@ -90,13 +90,13 @@ impl Flows {
     /// There is none, or it cannot be read, is too large, or is not text.
     pub fn open(&self, flow: &str) -> Result<Bundle> {
         if is_path(flow) {
-            return self.read(Path::new(flow));
+            return open_file(Path::new(flow));
         }
         if let Some(known) = self.known().into_iter().find(|known| known.name == flow) {
             return self.open_known(&known);
         }
         if Path::new(flow).exists() {
-            return self.read(Path::new(flow));
+            return open_file(Path::new(flow));
         }
         Err(self.unknown(flow))
     }
@@ -107,7 +107,7 @@ impl Flows {
     /// As [`Flows::open`].
     pub fn open_known(&self, known: &Known) -> Result<Bundle> {
         match &known.path {
-            Some(path) => self.read(path),
+            Some(path) => open_file(path),
             None => {
                 let text = EMBEDDED
                     .iter()
@@ -133,40 +133,44 @@ impl Flows {
             "a flow is a path, such as ./build.flow.yaml, or a name in the flows path (`--flows`)",
         )
     }
+}
 
-    fn read(&self, path: &Path) -> Result<Bundle> {
-        let name = path.display();
-        let refuse = |why: String| Error::input(format!("the flow `{name}` {why}"));
-        match read_file(path) {
-            Ok(file) => Ok(bundle(file)),
-            Err(Unread::Missing) => Err(missing(path)),
-            Err(Unread::Folder) => {
-                let inside = names_in(path);
-                let said = refuse("is a folder, not a file".to_owned());
-                Err(match inside.first() {
-                    Some(first) => said.help(format!(
-                        "it holds {}; name one of them, such as {}/{}.flow.yaml",
-                        words::list(inside.iter().map(|known| known.name.as_str())),
-                        name.to_string().trim_end_matches('/'),
-                        first.name
-                    )),
-                    None => said,
-                })
-            }
-            Err(Unread::Device) => {
-                // Opening a pipe waits for whoever writes to it, for ever if nobody does.
-                let said = refuse("is a pipe or a device, not a file".to_owned());
-                Err(said.help("save the flow as NAME.flow.yaml and name that file"))
-            }
-            Err(Unread::System(error)) => Err(refuse("cannot be read".to_owned()).because(&error)),
-            Err(Unread::NoText(problem)) => Err(Error::Flow {
-                bundle: Bundle {
-                    version: 1,
-                    files: Vec::new(),
-                },
-                problems: vec![*problem],
-            }),
+/// The text of a file.
+///
+/// # Errors
+/// There is none, or it cannot be read, is too large, or is not text.
+pub(super) fn open_file(path: &Path) -> Result<Bundle> {
+    let name = path.display();
+    let refuse = |why: String| Error::input(format!("the flow `{name}` {why}"));
+    match read_file(path) {
+        Ok(file) => Ok(bundle(file)),
+        Err(Unread::Missing) => Err(missing(path)),
+        Err(Unread::Folder) => {
+            let inside = names_in(path);
+            let said = refuse("is a folder, not a file".to_owned());
+            Err(match inside.first() {
+                Some(first) => said.help(format!(
+                    "it holds {}; name one of them, such as {}/{}.flow.yaml",
+                    words::list(inside.iter().map(|known| known.name.as_str())),
+                    name.to_string().trim_end_matches('/'),
+                    first.name
+                )),
+                None => said,
+            })
         }
+        Err(Unread::Device) => {
+            // Opening a pipe waits for whoever writes to it, for ever if nobody does.
+            let said = refuse("is a pipe or a device, not a file".to_owned());
+            Err(said.help("save the flow as NAME.flow.yaml and name that file"))
+        }
+        Err(Unread::System(error)) => Err(refuse("cannot be read".to_owned()).because(&error)),
+        Err(Unread::NoText(problem)) => Err(Error::Flow {
+            bundle: Bundle {
+                version: 1,
+                files: Vec::new(),
+            },
+            problems: vec![*problem],
+        }),
     }
 }
 

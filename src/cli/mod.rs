@@ -8,10 +8,12 @@ mod check;
 mod conduct;
 mod conductors;
 mod config;
+mod convert;
 mod diagnostics;
 mod display;
 mod explain;
 mod flows;
+mod fmt;
 mod follow;
 mod graph;
 mod inputs;
@@ -30,6 +32,7 @@ mod questions;
 mod rehearse;
 mod report;
 mod request;
+mod rewrite;
 mod run;
 mod sarif;
 mod schema;
@@ -64,6 +67,7 @@ Examples:
   jobrunner show                            what is on the board
   jobrunner check build.flow.yaml           every problem of a flow, nothing run
   jobrunner explain duplicate-key           more about one of them
+  jobrunner fmt build.flow.yaml             lay it out in the usual way
   jobrunner rehearse build.flow.yaml        what would be undone if any task failed
 
 Exit codes: 0 success, 1 the flow was reverted, 2 the input was bad, 3 a person is needed,
@@ -95,6 +99,10 @@ enum Command {
     Graph(graph::Arguments),
     /// Every problem of some flows; nothing is run
     Check(check::Arguments),
+    /// Lay out flow files in the usual way, in place
+    Fmt(fmt::Arguments),
+    /// A flow file in the other notation
+    Convert(convert::Arguments),
     /// More about a problem: what it means, why, a wrong and a right example
     Explain(explain::Arguments),
     /// The language server, for editors
@@ -156,6 +164,8 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::Logs(arguments) => block_on(logs::run(&config, arguments)),
         Command::Graph(arguments) => block_on(graph::run(&config, arguments)),
         Command::Check(arguments) => check::run(&config, &arguments),
+        Command::Fmt(arguments) => fmt::run(&arguments),
+        Command::Convert(arguments) => convert::run(&config, &arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Lsp(arguments) => lsp::run(&config, &arguments),
         Command::Schema(arguments) => schema::run(&config, &arguments),

@@ -18,7 +18,7 @@ use crate::syntax::Problem;
 pub enum Exit {
     /// All is well.
     Success = 0,
-    /// The flow was reverted, or given up.
+    /// The flow was reverted, or given up; or `fmt --check` has found a file that is laid out otherwise.
     Reverted = 1,
     /// What was asked for makes no sense: the flow, a value, an option.
     BadInput = 2,

@@ -12,6 +12,7 @@ mod diagnose;
 mod document;
 mod expression;
 mod hover;
+mod layout;
 mod navigate;
 mod outline;
 mod server;

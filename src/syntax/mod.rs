@@ -33,6 +33,7 @@ pub use position::{LineIndex, Position};
 pub use problem::{MAX_PROBLEMS, Problem, Problems, Severity, arrange, did_you_mean, shown};
 pub use scalar::{Ambiguity, ambiguity, plain_value};
 pub use source::{MAX_SOURCE_BYTES, read_source};
+pub(crate) use text::{block as block_text, quoted as quoted_text};
 
 use crate::model::{Bundle, SourceFile};
 
@@ -64,7 +65,7 @@ fn read_file(
             lower::lower(root, source, kinds, problems)
         }
         Notation::Text => {
-            let read = text::read(index, &source.text, problems);
+            let read = text::read(index, source, problems);
             let mut more = Problems::default();
             let file = read
                 .root
@@ -98,13 +99,29 @@ enum FileDeclaration {
 /// flow that is half written matters most.
 #[must_use]
 pub fn tree(bundle: &Bundle) -> Option<Node> {
-    let source = bundle.files.first()?;
+    read_tree(bundle.files.first()?, &mut Problems::default())
+}
+
+/// The spanned tree of a file, whatever it says.
+///
+/// # Errors
+/// What is wrong with the text, as far as its notation goes.
+pub fn well_formed(source: &SourceFile) -> Result<Node, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let root = read_tree(source, &mut problems);
+    match root {
+        Some(root) if problems.count() == 0 => Ok(root),
+        Some(_) | None => Err(problems.into_arranged()),
+    }
+}
+
+fn read_tree(source: &SourceFile, problems: &mut Problems) -> Option<Node> {
     if source.text.len() > MAX_SOURCE_BYTES {
+        problems.push(source::too_large(&source.path));
         return None;
     }
-    let mut problems = Problems::default();
     match Notation::of_file(source) {
-        Notation::Yaml => yaml::read(0, &source.text, &mut problems),
-        Notation::Text => text::read(0, &source.text, &mut problems).root,
+        Notation::Yaml => yaml::read(0, &source.text, problems),
+        Notation::Text => text::read(0, source, problems).root,
     }
 }

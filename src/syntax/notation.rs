@@ -28,6 +28,22 @@ impl Notation {
         Self::of(&file.path)
     }
 
+    /// The notation that a text looks like, which no name tells: the text notation if its first word is `flow` or
+    /// `task` and no colon stands behind it.
+    #[must_use]
+    pub fn guess(text: &str) -> Self {
+        let mut lines = text.lines().map(str::trim_start);
+        let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
+        let behind = first.and_then(|line| {
+            let rest = line.strip_prefix("flow").or(line.strip_prefix("task"))?;
+            rest.starts_with([' ', '\t', '{']).then(|| rest.trim_start())
+        });
+        match behind {
+            Some(rest) if !rest.starts_with(':') => Self::Text,
+            Some(_) | None => Self::Yaml,
+        }
+    }
+
     /// The other one.
     #[must_use]
     pub fn other(self) -> Self {

@@ -76,7 +76,8 @@ const WORDS: &[&str] = &[
     "store:",
 ];
 
-fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
+/// Every file of the project that holds a flow or a task kind.
+pub fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders: Vec<PathBuf> = ["tests/suite", "flows", "stdlib-tasks", "examples"]
         .iter()
@@ -177,13 +178,11 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-#[test]
-fn damaged_flows_bring_nothing_down() {
+/// Each file of the corpus, damaged `cases` times.
+pub fn damaged(cases: usize) -> Vec<(String, Vec<u8>)> {
     let corpus = corpus();
-    let cases = number("JOBRUNNER_CASES").map_or(CASES, |n| usize::try_from(n).unwrap());
     let mut rng = Rng::with_seed(number("JOBRUNNER_SEED").unwrap_or(7));
-    let folder = tempfile::tempdir().unwrap();
-    let mut names = Vec::new();
+    let mut found = Vec::new();
     for case in 0..cases {
         for (n, (path, whole)) in corpus.iter().enumerate() {
             let mut bytes = whole.clone();
@@ -192,9 +191,24 @@ fn damaged_flows_bring_nothing_down() {
                 damage(&mut rng, &mut bytes, other);
             }
             let name = format!("{case}-{n}-{}", path.file_name().unwrap().to_string_lossy());
-            fs::write(folder.path().join(&name), bytes).unwrap();
-            names.push(name);
+            found.push((name, bytes));
         }
+    }
+    found
+}
+
+/// How often each flow is to be damaged.
+pub fn cases() -> usize {
+    number("JOBRUNNER_CASES").map_or(CASES, |n| usize::try_from(n).unwrap())
+}
+
+#[test]
+fn damaged_flows_bring_nothing_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut names = Vec::new();
+    for (name, bytes) in damaged(cases()) {
+        fs::write(folder.path().join(&name), bytes).unwrap();
+        names.push(name);
     }
     for batch in names.chunks(BATCH) {
         if is_well(check(folder.path(), batch)) {

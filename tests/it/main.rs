@@ -10,6 +10,7 @@ mod conductor;
 mod conformance;
 mod damage;
 mod engine;
+mod format;
 mod http;
 mod invariants;
 mod kinds;

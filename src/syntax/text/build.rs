@@ -6,21 +6,23 @@ use pest::iterators::{Pair, Pairs};
 
 use super::grammar::Rule;
 use super::{MAX_DEPTH, MAX_VALUE_BYTES, MAX_VALUES, Read, guess, literal, trouble};
-use crate::model::{Span, Type};
+use crate::model::{SourceFile, Span, Type};
+use crate::syntax::library::is_task_kind;
 use crate::syntax::problem::{Problems, duplicate_key, shown};
 use crate::syntax::{Key, Node, NodeValue, Problem, Style, code};
 
 /// Makes the tree of a `file`, of which the grammar was given the first `readable` bytes.
 pub(super) fn build(
     file: u16,
-    text: &str,
+    source: &SourceFile,
     readable: usize,
     pair: Pair<'_, Rule>,
     problems: &mut Problems,
 ) -> Read {
     let mut builder = Builder {
         file,
-        text,
+        text: &source.text,
+        holds_kind: is_task_kind(&source.path),
         readable,
         problems,
         broken: Vec::new(),
@@ -52,6 +54,8 @@ enum Place {
 struct Builder<'t, 'p> {
     file: u16,
     text: &'t str,
+    /// Whether the file is named as one of a task kind.
+    holds_kind: bool,
     /// So much of it was given to the grammar; why not more is told already.
     readable: usize,
     problems: &'p mut Problems,
@@ -87,8 +91,8 @@ impl Builder<'_, '_> {
             let word = parts.next().map_or("", |key| key.as_str());
             let begin = match word {
                 "flow" => true,
-                // A file may hold a task kind, which says how it is executed; any other `task` is one of a flow.
-                "task" => executes(&pair),
+                // Elsewhere, a task kind is told by saying how it is executed; any other `task` is one of a flow.
+                "task" => self.holds_kind || executes(&pair),
                 _ => false,
             };
             if !begin {
@@ -311,8 +315,11 @@ impl Builder<'_, '_> {
 
     /// `name: type = default { about = "…" }`
     fn typed(&mut self, pair: Pair<'_, Rule>, place: Place, entries: &mut Entries) {
-        let span = self.span(&pair);
+        let start = pair.as_span().start();
         let mut parts = pair.into_inner();
+        // The grammar has taken the comment behind it, too.
+        let end = parts.clone().map(|part| self.span(&part).end).max();
+        let span = super::span(self.file, start, end.map_or(start, |end| end as usize));
         let (Some(key), Some(kind)) = (parts.next(), parts.next()) else {
             return;
         };

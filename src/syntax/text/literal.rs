@@ -84,7 +84,7 @@ pub(crate) fn quoted(text: &str) -> String {
 
 /// The text of a block, from what stands between its `"""`: without the line of the opening ones, and without the
 /// indentation that all lines have. It ends with a line end if the closing ones stand on a line of their own.
-pub(super) fn block(written: &str) -> String {
+pub(crate) fn block(written: &str) -> String {
     let written = written.replace("\r\n", "\n").replace('\r', "\n");
     let Some((first, rest)) = written.split_once('\n') else {
         return written;

@@ -18,7 +18,8 @@ use pest::Parser;
 
 use super::problem::Problems;
 use super::{Node, Problem, code};
-use crate::model::Span;
+use crate::model::{SourceFile, Span};
+pub(crate) use literal::{block, quoted};
 
 /// How deep brackets, and lists and mappings, may be nested.
 const MAX_DEPTH: usize = 64;
@@ -49,7 +50,8 @@ pub(super) struct Read {
 /// Reads the text of the file with that number in its bundle.
 ///
 /// If there is no tree, there is at least one problem.
-pub(super) fn read(file: u16, text: &str, problems: &mut Problems) -> Read {
+pub(super) fn read(file: u16, source: &SourceFile, problems: &mut Problems) -> Read {
+    let text = source.text.as_str();
     let nothing = Read {
         root: None,
         broken: Vec::new(),
@@ -69,7 +71,7 @@ pub(super) fn read(file: u16, text: &str, problems: &mut Problems) -> Read {
         return nothing;
     };
     let before = problems.count();
-    let mut read = build::build(file, text, readable.len(), pair, problems);
+    let mut read = build::build(file, source, readable.len(), pair, problems);
     if !scanned.whole {
         // An empty flow is no second mistake, if only what stands before the first one was read.
         read.root = None;

@@ -7,7 +7,11 @@ use crate::syntax::{LineIndex, NodeValue, Style};
 
 fn read_text(text: &str) -> (Option<Node>, String) {
     let mut problems = Problems::default();
-    let read = read(0, text, &mut problems);
+    let source = SourceFile {
+        path: "a.flow".to_owned(),
+        text: text.to_owned(),
+    };
+    let read = read(0, &source, &mut problems);
     let index = LineIndex::new(text);
     let lines: Vec<String> = arrange(problems.into_arranged())
         .iter()

@@ -245,7 +245,13 @@ impl<'t> Builder<'t> {
         if self.open.len() >= MAX_DEPTH {
             return Some(End::Trouble(too_deep(self.last)));
         }
-        let brackets = self.written(start).starts_with(['[', '{']);
+        // Behind its anchor, if it has one.
+        let written = self.written(start);
+        let rest = written.strip_prefix('&').map(|rest| {
+            let name = |c: char| !c.is_whitespace() && !matches!(c, ',' | '[' | ']' | '{' | '}');
+            rest.trim_start_matches(name).trim_start()
+        });
+        let brackets = rest.unwrap_or(written).starts_with(['[', '{']);
         self.open.push(Open {
             what,
             start,

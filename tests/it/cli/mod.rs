@@ -7,6 +7,7 @@ mod files;
 mod help;
 mod home;
 mod jobs;
+mod layout;
 mod library;
 mod rehearse;
 mod running;

@@ -73,6 +73,39 @@ fn problems_follow_what_is_typed() {
 }
 
 #[test]
+fn a_file_is_laid_out_by_one_edit_of_what_differs() {
+    let mut editor = Editor::new();
+    let ask = |uri: &str| {
+        let options = json!({ "tabSize": 4, "insertSpaces": true });
+        json!({ "textDocument": { "uri": uri }, "options": options })
+    };
+    for (uri, text, laid_out) in [
+        (
+            YAML,
+            "about: é # é\ntasks:\n    a: {shell: 'x'}   # c\n\n\n    b:\n        shell: y\n# end\n",
+            "about: é # é\ntasks:\n  a: { shell: x } # c\n\n  b:\n    shell: y\n# end\n",
+        ),
+        (
+            TEXT,
+            "flow {\n  task a { shell=\"x\" }\n}\n",
+            "flow {\n  task a { shell = \"x\" }\n}\n",
+        ),
+    ] {
+        editor.open(uri, text);
+        let edits = editor.ask("textDocument/formatting", ask(uri));
+        assert_eq!(edits.as_array().unwrap().len(), 1);
+        assert_ne!(edits[0]["range"]["start"]["line"], 0);
+        assert_eq!(edited(text, &edits), laid_out);
+        editor.replace(uri, 2, laid_out);
+        assert_eq!(editor.ask("textDocument/formatting", ask(uri)), json!([]));
+        // What cannot be read is left alone.
+        editor.replace(uri, 3, "a: \"");
+        assert_eq!(editor.ask("textDocument/formatting", ask(uri)), Value::Null);
+    }
+    assert_eq!(editor.goodbye(), Some(0));
+}
+
+#[test]
 fn fast_typing_costs_few_checks() {
     let mut editor = Editor::new();
     let tasks = (0..1_000).map(|n| format!("  t{n}: {{ shell: echo {n} }}\n"));
