@@ -31,6 +31,8 @@ pub enum Shape {
     Int,
     /// A number of bytes.
     Size,
+    /// A SHA-256 sum: 64 hexadecimal digits.
+    Sha256,
     /// A path.
     Path,
     /// One of these words.

@@ -53,11 +53,17 @@ pub struct Outcome {
     pub failure: Option<Failure>,
 }
 
-/// A task kind: `shell`, `exec`, `http`, `sleep`, or one's own.
+/// A task kind: `shell`, `exec`, `http`, `probe`, `sleep`, or one's own.
 #[async_trait]
 pub trait TaskKind: Send + Sync {
     /// All that compile ever sees of the kind.
     fn schema(&self) -> &KindSchema;
+
+    /// Whether its calls only wait: they take none of the conductor's places, and lose nothing if they are stopped
+    /// and made again.
+    fn only_waits(&self) -> bool {
+        self.schema().waits
+    }
 
     /// Does it. A revert that a flow writes out is an `execute` too, with `Phase::Revert`.
     ///

@@ -164,6 +164,7 @@ pub(super) fn shaped(shape: Shape) -> Value {
         Shape::Instant => or_template(json!({
             "type": "string", "pattern": r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}",
         })),
+        Shape::Sha256 => or_template(json!({ "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" })),
         Shape::Expression => expression(),
         Shape::StatusCodes => {
             let code = json!({ "anyOf": [

@@ -35,7 +35,7 @@ impl Driver {
             Phase::Revert => task.revert.as_ref().map_or(&task.execute, |r| &r.action),
         });
         let kind = action.and_then(|action| self.context.kinds.get(&action.kind));
-        let waits = kind.is_some_and(|kind| kind.schema().waits);
+        let waits = kind.is_some_and(|kind| kind.only_waits());
         let running = Running {
             attempt: command.attempt,
             phase: command.phase,
