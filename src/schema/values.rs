@@ -192,7 +192,7 @@ fn size() -> Value {
 /// A value of a type, as a default is written.
 pub(super) fn typed(ty: &Type) -> Value {
     match ty {
-        Type::String | Type::Path => text(),
+        Type::String | Type::Path | Type::File | Type::Template => text(),
         Type::Int => json!({ "type": "integer" }),
         Type::Float => json!({ "type": "number" }),
         Type::Bool => json!({ "type": "boolean" }),

@@ -17,6 +17,7 @@ library![
     "git_clone",
     "mkdir",
     "symlink",
+    "template",
     "wait_for_http",
     "wait_for_port",
     "webhook",

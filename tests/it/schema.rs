@@ -32,6 +32,7 @@ const NOT_TOLD_BY_A_SCHEMA: [(&str, &str); 13] = [
         "a schema cannot compare two values",
     ),
     ("missing-flow", "a schema sees one file"),
+    ("missing-file", "a schema sees one file"),
     ("contains-itself", "a schema sees one file"),
     ("bad-bound", "a schema cannot compare two values"),
 ];

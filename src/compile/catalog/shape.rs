@@ -200,12 +200,15 @@ impl Reading<'_> {
         match &node.value {
             NodeValue::Null => Template::Literal(Value::Null),
             NodeValue::Scalar { text, style } => {
+                if *style == Style::File {
+                    return Template::Literal(Value::from(text.as_str()));
+                }
                 let source = Source::new(text, node.span);
                 match (source.value(self.spot, found), style) {
                     (Template::Literal(_), Style::Plain) if !text.contains("\\{{") => {
                         Template::Literal(node.to_value())
                     }
-                    (template, Style::Plain | Style::Text | Style::Bare) => template,
+                    (template, Style::Plain | Style::Text | Style::Bare | Style::File) => template,
                 }
             }
             NodeValue::List(items) => {
