@@ -1,9 +1,10 @@
-//! The task kinds that are built in: `shell`, `exec`, `http`, `probe`, `sleep`.
+//! The task kinds that are built in: `shell`, `exec`, `http`, `probe`, `sleep`, `approve`.
 //!
 //! A call with its rendered parameters enters; a result or a failure leaves, and output goes to the call's log
 //! as it comes. The kinds know nothing of flows: no template is rendered and no expression evaluated here, and
 //! nothing is retried.
 
+mod approve;
 mod exec;
 pub mod guard;
 mod http;
@@ -72,6 +73,7 @@ pub fn builtin(settings: Settings) -> Kinds {
     let probe = probe::Probe::new(Arc::clone(&http), Arc::clone(&settings.clock));
     kinds.add(http);
     kinds.add(Arc::new(probe));
+    kinds.add(Arc::new(approve::Approve));
     kinds.add(Arc::new(sleep::Sleep::new(settings.clock)));
     kinds
 }

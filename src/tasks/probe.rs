@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use super::http::{Http, Params as Request};
 use super::params::{self, unfit};
-use crate::model::{Failure, FailureKind, KindSchema, Param, Shape, Value, format_duration};
+use crate::model::{Failure, FailureKind, KindSchema, Param, Shape, Value, Waits, format_duration};
 use crate::ports::{Call, Clock, Outcome, Stream, TaskKind, within};
 
 /// How long one try may take.
@@ -55,7 +55,7 @@ const SCHEMA: KindSchema = KindSchema {
     process: false,
     result: &["tries", "status"],
     whole: None,
-    waits: false,
+    waits: Waits::Elsewhere,
 };
 
 const fn param(name: &'static str, shape: Shape, about: &'static str) -> Param {
@@ -184,10 +184,6 @@ fn may_pass(kind: FailureKind) -> bool {
 impl TaskKind for Probe {
     fn schema(&self) -> &KindSchema {
         &SCHEMA
-    }
-
-    fn only_waits(&self) -> bool {
-        true
     }
 
     async fn execute(&self, call: Call) -> Result<Value, Failure> {

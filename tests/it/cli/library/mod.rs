@@ -1,5 +1,6 @@
 //! The library of task kinds: each is run for real, and undone.
 
+mod approve;
 mod cut;
 mod fetch;
 mod files;
