@@ -6,8 +6,8 @@
 use indexmap::IndexMap;
 
 use super::Template;
-use super::expression::check_text;
 use super::catalog::{Reading, node_text, read_shape};
+use super::expression::check_text;
 use super::template::{Source, read_url};
 use super::uses::{Found, Spot};
 use crate::model::{Declared, Shape, Spanned, Type, TypeError, Value};

@@ -157,10 +157,7 @@ impl Type {
     pub fn check(&self, value: Value) -> Result<Value, TypeError> {
         let ok = match (self, &value) {
             (Self::Any, _)
-            | (
-                Self::String | Self::Path | Self::File | Self::Template,
-                Value::String(_),
-            )
+            | (Self::String | Self::Path | Self::File | Self::Template, Value::String(_))
             | (Self::Bool, Value::Bool(_))
             | (Self::Map, Value::Object(_)) => true,
             (Self::Int, Value::Number(n)) => n.is_i64(),

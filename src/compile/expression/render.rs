@@ -92,7 +92,10 @@ mod tests {
     fn rendered(text: &str) -> Result<String, String> {
         let names = IndexMap::from([
             ("text".to_owned(), json!(text)),
-            ("values".to_owned(), json!({"a": "{{ b }}", "list": [1, "x"], "no": null})),
+            (
+                "values".to_owned(),
+                json!({"a": "{{ b }}", "list": [1, "x"], "no": null}),
+            ),
         ]);
         let expression = Expression::parse("text | render(values)", Span::default());
         let value = expression.unwrap().evaluate(&names);
@@ -127,7 +130,8 @@ mod tests {
 
     #[test]
     fn runaways_are_stopped() {
-        let many = "{% for a in range(9999) %}{% for b in range(9999) %}xxxxxxxxx{% endfor %}{% endfor %}";
+        let many =
+            "{% for a in range(9999) %}{% for b in range(9999) %}xxxxxxxxx{% endfor %}{% endfor %}";
         assert!(rendered(many).is_err());
         let long = "{% for a in range(9999) %}".to_owned() + &"x".repeat(100_000) + "{% endfor %}";
         assert!(rendered(&long).is_err());

@@ -156,8 +156,7 @@ impl Gathering<'_> {
                 return;
             }
             let what = format!("`{name}` is a file, and this is a template");
-            let help =
-                "write its path out: the file is read when the flow is posted, before a template has a value";
+            let help = "write its path out: the file is read when the flow is posted, before a template has a value";
             self.wrong(code::WRONG_TYPE, what, help, span);
             return;
         }
@@ -176,7 +175,8 @@ impl Gathering<'_> {
             Search::Nothing => {
                 let path = file_path(from, text);
                 let what = format!("there is no file `{}`", shown(&path));
-                let help = "a path is looked for from the folder of the file in which it is written";
+                let help =
+                    "a path is looked for from the folder of the file in which it is written";
                 self.wrong(code::MISSING_FILE, what, help, span);
             }
             Search::Told => {}

@@ -42,7 +42,10 @@ impl Lower<'_> {
                 .map(Value::Array);
         }
         let value = match (&node.value, ty) {
-            (NodeValue::Scalar { text, .. }, Type::String | Type::Path | Type::File | Type::Template) if typed => {
+            (
+                NodeValue::Scalar { text, .. },
+                Type::String | Type::Path | Type::File | Type::Template,
+            ) if typed => {
                 self.check_text(node, text);
                 Value::String(text.clone())
             }

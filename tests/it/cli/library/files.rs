@@ -211,3 +211,86 @@ fn copies_and_links_tried_again_still_know_what_was_there_first() {
     home.run("run f.flow.yaml").exits(0);
     assert_eq!(seen(), ("try 2".to_owned(), "try2".to_owned()));
 }
+
+/// A flow with a template in a folder of its own.
+fn templated() -> Home {
+    let flow = r#"
+store: { fail: false, who: { default: you }, file: { default: "-a b'c" } }
+tasks:
+  it:
+    template:
+      src: ./texts/page.template
+      path: "{{ file }}"
+      values: { who: "{{ who }}", list: [1, "{{ who }}"] }
+      mode: "0640"
+  last: { needs: [it], when: fail, exec: ['false'] }
+"#;
+    let text = "{# for people #}hello {{ who }}\n{% for one in list %}<{{ one }}>\n{% endfor %}";
+    Home::with("in/f.flow.yaml", flow).and("in/texts/page.template", text)
+}
+
+#[test]
+fn template_writes_a_file_and_puts_back_what_was_there() {
+    let home = templated();
+    let path = home.path("-a b'c");
+    home.run("run in/f.flow.yaml --fail true").exits(1);
+    assert!(!path.exists());
+    fs::write(&path, "old").unwrap();
+    home.run("run in/f.flow.yaml --fail true").exits(1);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+    // What a value holds is no template, and nothing of a script.
+    let who = "who={{ list }} $(touch x) '\"\\";
+    home.run_with(&["run", "in/f.flow.yaml", "--set", who])
+        .exits(0);
+    let who = &who[4..];
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text, format!("hello {who}\n<1>\n<{who}>\n"));
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+    assert!(!home.has("x"));
+    assert_eq!(left(&home), 0, "what the tasks kept is gone");
+}
+
+#[test]
+fn a_template_is_posted_with_its_flow() {
+    let home = templated();
+    let job = home.run("post in/f.flow.yaml").id();
+    fs::remove_dir_all(home.path("in")).unwrap();
+    home.run("run --until-empty");
+    let shown = home.run(&format!("show {job}")).exits(0).stdout;
+    assert!(shown.contains("✓ f  "), "{shown}");
+    assert!(home.has("-a b'c"));
+}
+
+#[test]
+fn a_file_is_handed_on_and_may_be_set_when_a_flow_is_posted() {
+    let kind = "task: note\nparams: { src: file, to: path }\nshorthand: src\nexecute: { shell: 'printf %s {{ src }} > {{ to }}' }\nrevert: rm -f {{ to }}\n";
+    let inner = "store: { page: file, to: path }\ntasks: { write: { note: { src: '{{ page }}', to: '{{ to }}' } } }\n";
+    let outer = "tasks:\n  a: { flow: inner.flow.yaml, with: { page: texts/a, to: one } }\n  b: { note: { src: texts/a, to: two } }\n";
+    let home = Home::with("tasks/note.task.yaml", kind)
+        .and("inner.flow.yaml", inner)
+        .and("outer.flow.yaml", outer)
+        .and("texts/a", "a {{ b \\{{ }}\n");
+    home.run("run outer.flow.yaml").exits(0);
+    home.run("run inner.flow.yaml --page texts/a --to three")
+        .exits(0);
+    home.run("run tasks/note.task.yaml --set src=texts/a --to four")
+        .exits(0);
+    for file in ["one", "two", "three", "four"] {
+        let text = fs::read_to_string(home.path(file)).unwrap();
+        assert_eq!(text, "a {{ b \\{{ }}\n", "{file}");
+    }
+    let ran = home.run("run inner.flow.yaml --page no --to x").exits(2);
+    assert!(
+        ran.stderr.contains("`page=no`: the file cannot be read"),
+        "{}",
+        ran.text()
+    );
+    // Outside of the folder of the flow.
+    let home = home.and(
+        "sub/f.flow.yaml",
+        "tasks: { t: { template: { src: ../texts/a, path: x } } }\n",
+    );
+    let ran = home.run("check sub/f.flow.yaml").exits(2);
+    assert!(ran.stderr.contains("outside-folder"), "{}", ran.text());
+}

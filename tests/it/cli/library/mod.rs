@@ -146,10 +146,11 @@ fn the_examples_of_all_kinds_compile() {
         let told = home.run("check f.flow.yaml --format json").stdout;
         let told: serde_json::Value = serde_json::from_str(&told).unwrap();
         let problems = told["flows"][0]["problems"].as_array().unwrap();
-        // The names that an example uses are the reader's own.
-        let own = |problem: &&serde_json::Value| {
-            problem["code"] != "unknown-name" && problem["severity"] == "error"
+        // The names and files that an example uses are the reader's own.
+        let own = ["unknown-name", "missing-file"];
+        let wrong = |problem: &&serde_json::Value| {
+            problem["severity"] == "error" && own.iter().all(|code| problem["code"] != *code)
         };
-        assert_eq!(problems.iter().find(own), None, "{name}");
+        assert_eq!(problems.iter().find(wrong), None, "{name}");
     }
 }
