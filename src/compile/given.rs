@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::Template;
 use super::catalog::{Reading, node_text, read_shape};
+use super::expression::check_text;
 use super::template::{Source, read_url};
 use super::uses::{Found, Spot};
 use crate::model::{Declared, Shape, Spanned, Type, TypeError, Value};
@@ -80,6 +81,23 @@ fn tree(name: &str, ty: &Type, node: &Node, found: &mut Found) -> Option<Templat
             let help = format!("write {}", ty.hint());
             found.wrong(Problem::error("missing-value", node.span, what).help(help));
             None
+        }
+        (
+            NodeValue::Scalar {
+                text,
+                style: Style::File,
+            },
+            _,
+        ) => {
+            if *ty == Type::Template
+                && let Err(why) = check_text(text)
+            {
+                let what = format!("`{name}` is no template: {why}");
+                let help = "expressions stand in `{{ … }}`, statements in `{% … %}`";
+                found.wrong(Problem::error("bad-expression", node.span, what).help(help));
+                return None;
+            }
+            Some(Template::Literal(Value::from(text.as_str())))
         }
         (NodeValue::Scalar { text, style }, _) => {
             let source = Source::new(text, node.span);

@@ -9,7 +9,19 @@ macro_rules! library {
     };
 }
 
-library!["file_write", "git_clone", "mkdir"];
+library![
+    "archive_extract",
+    "download",
+    "file_copy",
+    "file_write",
+    "git_clone",
+    "mkdir",
+    "symlink",
+    "template",
+    "wait_for_http",
+    "wait_for_port",
+    "webhook",
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! The task kinds that are built in: `shell`, `exec`, `http`, `sleep`, `approve`.
+//! The task kinds that are built in: `shell`, `exec`, `http`, `probe`, `sleep`, `approve`.
 //!
 //! A call with its rendered parameters enters; a result or a failure leaves, and output goes to the call's log
 //! as it comes. The kinds know nothing of flows: no template is rendered and no expression evaluated here, and
@@ -10,6 +10,7 @@ pub mod guard;
 mod http;
 mod library;
 mod params;
+mod probe;
 mod process;
 mod shell;
 mod sleep;
@@ -36,7 +37,7 @@ pub struct Settings {
     pub max_output: usize,
     /// How much of an HTTP answer is taken.
     pub http: HttpLimits,
-    /// What `sleep` waits by.
+    /// What `sleep` and `probe` wait by.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -68,7 +69,10 @@ pub fn builtin(settings: Settings) -> Kinds {
     let mut kinds = Kinds::default();
     kinds.add(Arc::new(shell::Shell::new(Arc::clone(&processes))));
     kinds.add(Arc::new(exec::Exec::new(processes)));
-    kinds.add(Arc::new(http::Http::new(settings.http)));
+    let http = Arc::new(http::Http::new(settings.http));
+    let probe = probe::Probe::new(Arc::clone(&http), Arc::clone(&settings.clock));
+    kinds.add(http);
+    kinds.add(Arc::new(probe));
     kinds.add(Arc::new(approve::Approve));
     kinds.add(Arc::new(sleep::Sleep::new(settings.clock)));
     kinds
