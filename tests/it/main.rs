@@ -24,6 +24,7 @@ mod random;
 mod redis_board;
 mod rehearsal;
 mod schema;
+mod secrets;
 mod servers;
 mod simulate;
 mod sql_servers;
