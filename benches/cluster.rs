@@ -24,7 +24,7 @@ use jobrunner::boards::redis::{RedisAddress, RedisBoard};
 use jobrunner::compile;
 use jobrunner::conductor::{Conductor, Settings, Stop, Until};
 use jobrunner::model::{
-    Bundle, Failure, JobId, KindSchema, NewJob, Priority, SourceFile, Timestamp, Value,
+    Bundle, Failure, JobId, KindSchema, NewJob, Priority, SourceFile, Timestamp, Value, Waits,
 };
 use jobrunner::ports::{Call, JobBoard, Kinds, Notice, Outcome, Store, SystemClock, TaskKind};
 use jobrunner::stores::sql::SqlStore;
@@ -54,7 +54,7 @@ impl TaskKind for Nothing {
             process: false,
             result: &[],
             whole: None,
-            waits: true,
+            waits: Waits::Instant,
         };
         &SCHEMA
     }

@@ -13,7 +13,7 @@ use jobrunner::engine::{
 };
 use jobrunner::model::{
     AtomId, Bundle, ConductorId, Digest, Failure, FlowState, JobId, KindSchema, NewJob, Priority,
-    ScopeId, Timestamp, Value,
+    ScopeId, Timestamp, Value, Waits,
 };
 use jobrunner::ports::{Call, Kinds, Outcome, Store, SystemClock, TaskKind};
 use jobrunner::scheduler::Scheduler;
@@ -38,7 +38,7 @@ impl TaskKind for Nothing {
             process: false,
             result: &[],
             whole: None,
-            waits: true,
+            waits: Waits::Instant,
         };
         &SCHEMA
     }

@@ -2,6 +2,7 @@
 //!
 //! Arguments enter, an exit code leaves. Only here is anything printed, a concrete store named, a runtime started.
 
+mod answer;
 mod backend;
 mod check;
 mod conduct;
@@ -25,6 +26,7 @@ mod outcome;
 mod post;
 mod progress;
 mod prune;
+mod questions;
 mod rehearse;
 mod report;
 mod request;
@@ -115,6 +117,10 @@ enum Command {
     MarkReverted(request::Part),
     /// Leave what is stuck as it is, and end the job
     Abandon(request::Part),
+    /// Say yes to a task that asks (`approve`): it succeeds
+    Approve(answer::Arguments),
+    /// Say no to a task that asks (`approve`): it fails, so that the job is undone
+    Deny(answer::Arguments),
     /// Remove jobs that ended long ago, with their history and their output
     Prune(prune::Arguments),
 }
@@ -162,6 +168,8 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::MarkReverted(arguments) => {
             block_on(request::decide(&config, arguments, Verb::MarkReverted))
         }
+        Command::Approve(arguments) => block_on(answer::run(&config, arguments, true)),
+        Command::Deny(arguments) => block_on(answer::run(&config, arguments, false)),
         Command::Prune(arguments) => block_on(prune::run(&config, arguments)),
         Command::Abandon(arguments) => block_on(request::decide(&config, arguments, Verb::Abandon)),
     }

@@ -66,6 +66,10 @@ fn task(progress: &Progress, atom: AtomId, record: &Record) -> Option<Line> {
             if let Some((variable, value)) = progress.value_for(atom) {
                 line.push(PLAIN, format!("  {variable}={}", shown(value)));
             }
+            if progress.asks(atom) {
+                let what = format!("  waits for `jobrunner approve JOB {name}`, or `deny`");
+                line.push(MAGENTA, what);
+            }
             line
         }
         Change::Succeeded { .. } => {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::compile::{AtomKind, Plan, Retry, RetryTries};
+use crate::compile::{AtomKind, Plan, Retry, RetryTries, Wait};
 use crate::model::{
     AtomId, AtomRow, AtomState, Checkpoint, FlowRow, JobId, Record, ScopeId, Subject, Value,
 };
@@ -129,6 +129,13 @@ impl Progress {
         self.plan
             .task(task)
             .is_some_and(|task| task.revert.is_some())
+    }
+
+    /// Whether all that a task does is to ask a person.
+    #[must_use]
+    pub fn asks(&self, task: AtomId) -> bool {
+        let task = self.plan.task(task);
+        task.is_some_and(|task| task.wait == Some(Wait::Person))
     }
 
     /// The retry controller of a task's own.

@@ -158,17 +158,26 @@ pub async fn decide(config: &Config, arguments: Part, verb: Verb) -> Result {
     ask(&backend, &found, &request, asked).await
 }
 
-async fn find(config: &Config, prefix: &str) -> Result<(Backend, JobSummary)> {
+/// The store with the job whose id begins with `prefix`.
+///
+/// # Errors
+/// There is no such job.
+pub async fn find(config: &Config, prefix: &str) -> Result<(Backend, JobSummary)> {
     let backend = Backend::open(config).await?;
     let found = job::find(backend.store.as_ref(), prefix).await?;
     Ok((backend, found))
 }
 
-fn state_error(job: &JobSummary, is: &str) -> Error {
+/// The error that a job is in another state than is needed.
+pub fn state_error(job: &JobSummary, is: &str) -> Error {
     Error::input(format!("`{}` is {is}", job.name))
 }
 
-fn ended(job: &JobSummary) -> Result<()> {
+/// A job that has ended takes no requests.
+///
+/// # Errors
+/// It has ended.
+pub fn ended(job: &JobSummary) -> Result<()> {
     if job.flow.state.is_end() {
         return Err(Error::input(format!(
             "`{}` has ended already: {}",
@@ -179,7 +188,11 @@ fn ended(job: &JobSummary) -> Result<()> {
     Ok(())
 }
 
-async fn ask(backend: &Backend, found: &JobSummary, request: &Request, asked: &str) -> Result {
+/// Puts a request to a job, and says what has been asked and who carries it out.
+///
+/// # Errors
+/// The job has ended, or the store cannot be written.
+pub async fn ask(backend: &Backend, found: &JobSummary, request: &Request, asked: &str) -> Result {
     ended(found)?;
     if !backend
         .store

@@ -18,7 +18,7 @@ use super::source::plan_of;
 use super::status::{Look, flow_symbol, headline};
 use super::tree::Tree;
 use super::words::age;
-use super::{conductors, job, report};
+use super::{conductors, job, questions, report};
 use crate::model::{Checkpoint, ConductorId, Intent, JobId, Timestamp, Value};
 use crate::ports::{Clock, EventRow, JobRow, JobSummary, Loaded, SystemClock};
 use anstyle::Style;
@@ -39,7 +39,7 @@ pub enum Format {
     after_help = "With `--format json`: {\"version\": 1, \"jobs\": [{\"id\", \"name\", \"state\", \"owner\", \"epoch\", \
 \"priority\", \"asked\", \"posted_at\", \"started_at\", \"since\", \"cause\"}]}, and with JOB also \"inputs\", \"secrets\" \
 (where they are read from), \"tasks\": [{\"name\", \"state\", \"attempt\", \"value\", \"started_at\", \"since\", \
-\"result\", \"failure\", \"revert_failure\"}] and \"steps\": [{\"seq\", \"at\", \"epoch\", \"subject\", \"change\", …}]."
+\"result\", \"asks\" (the question, while it waits for an answer), \"failure\", \"revert_failure\"}] and \"steps\": [{\"seq\", \"at\", \"epoch\", \"subject\", \"change\", …}]."
 )]
 pub struct Arguments {
     /// The beginning of a job's id
@@ -258,6 +258,7 @@ async fn of_job(
     let now = SystemClock.now();
     let job = loaded.job;
     let plan = plan_of(&job)?;
+    let requests = loaded.requests;
     let progress = Progress::new(job.id, plan.clone(), loaded.checkpoint);
     let id = job::short(backend.store.as_ref(), job.id).await?;
     let look = Look {
@@ -279,6 +280,7 @@ async fn of_job(
         );
     }
     lines.extend(Tree::of(&plan).lines(&progress, &|_| None, look));
+    lines.extend(questions::lines(backend, &progress, &requests, &id).await?);
     let kept = if all {
         usize::MAX
     } else {
@@ -427,10 +429,12 @@ async fn json_of_job(backend: &Backend, id: JobId) -> Result<Value> {
         .map(|(name, source)| (name.clone(), json!(source.to_string())))
         .collect();
     let progress = Progress::new(id, plan.clone(), loaded.checkpoint);
+    let asked = questions::asked(backend, &progress).await?;
     object["tasks"] = progress
         .tasks()
         .map(|atom| {
             let row = progress.row(atom);
+            let asks = asked.iter().find(|(asks, _)| *asks == atom);
             json!({
                 "name": plan.atom(atom).name,
                 "state": row.state.as_str(),
@@ -439,6 +443,7 @@ async fn json_of_job(backend: &Backend, id: JobId) -> Result<Value> {
                 "started_at": row.started_at.map(|at| at.to_string()),
                 "since": (row.attempt > 0).then(|| row.since.to_string()),
                 "result": row.result,
+                "asks": asks.map(|(_, question)| question),
                 "failure": row.failure,
                 "revert_failure": row.revert_failure,
             })

@@ -197,6 +197,9 @@ pub fn task_details(
     }
     match row.state {
         AtomState::Running => {
+            if progress.asks(atom) {
+                notes.add(MAGENTA, "waits for an answer");
+            }
             if let Some(until) = row.wake_at {
                 notes.add(DIM, format!("{} left", took(until.since(look.now))));
             }

@@ -9,10 +9,11 @@ use indexmap::IndexMap;
 
 pub(crate) use shape::{Reading, node_text, read as read_shape};
 
+use super::plan::Wait;
 use super::template::{Dialect, Source};
 use super::uses::{Found, Outer, Spot};
 use super::{Expression, Template};
-use crate::model::{KindSchema, Param, Shape, Span, Spanned, Value};
+use crate::model::{KindSchema, Param, Shape, Span, Spanned, Value, Waits};
 use crate::syntax::{Key, Node, NodeValue, Problem, did_you_mean};
 
 /// The task kinds that there are.
@@ -85,8 +86,8 @@ pub(crate) struct Call {
     pub params: Template,
     /// `check`: what must hold of the result.
     pub check: Option<Expression>,
-    /// For a kind that waits: for how long, or until when.
-    pub wait: Option<Template>,
+    /// For a kind that only waits: what for.
+    pub wait: Option<Wait>,
     /// `json: true`: the result is read as JSON.
     pub json: bool,
 }
@@ -127,7 +128,7 @@ pub(crate) fn read_call(
     let mut call = Call {
         params: Template::Literal(Value::Null),
         check: None,
-        wait: None,
+        wait: (kind.waits == Waits::Person).then_some(Wait::Person),
         json: false,
     };
     let dialect = dialect(&given, found);
@@ -160,7 +161,8 @@ pub(crate) fn read_call(
             call.check = found.expression(text, node.span, Spot::Check(kind.result));
             continue;
         }
-        let time = kind.waits && matches!(param.shape, Shape::Duration | Shape::Instant);
+        let time =
+            kind.waits == Waits::Instant && matches!(param.shape, Shape::Duration | Shape::Instant);
         let reading = Reading {
             name: param.name,
             spot: if time {
@@ -175,7 +177,7 @@ pub(crate) fn read_call(
         };
         if time {
             times.push((param.name, *place));
-            call.wait = Some(template.clone());
+            call.wait = Some(Wait::Instant(template.clone()));
         }
         if param.shape == Shape::Bool && param.name == "json" {
             match &template {
@@ -191,7 +193,7 @@ pub(crate) fn read_call(
     if let [first, second, ..] = times.as_slice() {
         let what = format!("`{}` and `{}` say two different times", first.0, second.0);
         found.wrong(Problem::error("two-times", second.1, what).help("leave one of them out"));
-    } else if kind.waits && times.is_empty() {
+    } else if kind.waits == Waits::Instant && times.is_empty() {
         let known = kind
             .params
             .iter()

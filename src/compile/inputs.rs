@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::capability;
 use super::digest;
-use super::{AtomKind, Binding, Input, Plan, RetryTries, Template};
+use super::{AtomKind, Binding, Input, Plan, RetryTries, Template, Wait};
 use crate::model::{Declared, Value, parse_duration};
 use crate::syntax::{Severity, did_you_mean};
 
@@ -219,7 +219,9 @@ impl Plan {
                     problems.push(InputProblem::new(scope, what));
                 }
                 AtomKind::Task(task) => {
-                    let Some(wait) = &task.wait else { continue };
+                    let Some(Wait::Instant(wait)) = &task.wait else {
+                        continue;
+                    };
                     let known = self.told(wait, &task.execute.needs, &atom.name, problems);
                     let Some(value) = known else { continue };
                     let fits = value.as_str().is_some_and(|text| {

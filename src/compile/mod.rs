@@ -31,7 +31,7 @@ pub use expression::{Expression, ExpressionError, Reference};
 pub use inputs::InputProblem;
 pub use plan::{
     Action, Atom, AtomKind, Binding, Computed, Form, Input, Origin, Plan, Requirement, Reshaped,
-    Retry, RetryTries, Reversal, Scope, Task,
+    Retry, RetryTries, Reversal, Scope, Task, Wait,
 };
 pub use template::{Piece, Place, Template, TemplateError};
 pub use tree::{last_part, tree};

@@ -171,6 +171,15 @@ pub struct Reversal {
     pub timeout: Option<Duration>,
 }
 
+/// What a task waits for that does nothing else.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum Wait {
+    /// A duration (text) or an instant (RFC 3339 text), as a template.
+    Instant(Template),
+    /// A person's answer.
+    Person,
+}
+
 /// A task.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Task {
@@ -182,8 +191,8 @@ pub struct Task {
     pub execute: Action,
     /// The revert side, if the flow writes one out.
     pub revert: Option<Reversal>,
-    /// For a kind that waits: the duration (text) or instant (RFC 3339 text) that it waits, as a template.
-    pub wait: Option<Template>,
+    /// For a kind that only waits: what for.
+    pub wait: Option<Wait>,
     /// Its condition.
     pub when: Option<Expression>,
     /// The names that the condition needs.

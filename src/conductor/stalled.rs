@@ -70,8 +70,10 @@ fn abandon(request: &Request) -> Option<Operator> {
             by,
             ..
         } => Some(by.clone()),
-        Request::Cancel(_) | Request::Suspend(_) | Request::Resume(_) | Request::Decide { .. } => {
-            None
-        }
+        Request::Cancel(_)
+        | Request::Suspend(_)
+        | Request::Resume(_)
+        | Request::Decide { .. }
+        | Request::Answer { .. } => None,
     }
 }

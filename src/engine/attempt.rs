@@ -12,7 +12,7 @@ use std::task::{Context, Waker};
 use futures_util::FutureExt;
 use futures_util::future::maybe_done;
 use indexmap::IndexMap;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::unconstrained;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ use super::log::{AttemptLog, Author};
 use super::names;
 use crate::compile::{Action, Expression, Task};
 use crate::model::{
-    AtomId, Duration, Failure, FailureKind, Phase, Timestamp, Value, format_duration,
+    Answer, AtomId, Duration, Failure, FailureKind, Phase, Timestamp, Value, format_duration,
 };
 use crate::ports::{Call, LogBatch, LogSink, Outcome, TaskKind, within};
 use crate::scheduler::{Command, result_scope};
@@ -61,15 +61,22 @@ pub(super) struct Attempt {
     context: Arc<JobContext>,
     command: Command,
     stop: CancellationToken,
+    answer: Option<watch::Receiver<Option<Answer>>>,
 }
 
 impl Attempt {
-    /// An attempt that ends early when `stop` is cancelled.
-    pub(super) fn new(context: Arc<JobContext>, command: Command, stop: CancellationToken) -> Self {
+    /// An attempt that ends early when `stop` is cancelled; `answer` is for a kind that asks a person.
+    pub(super) fn new(
+        context: Arc<JobContext>,
+        command: Command,
+        stop: CancellationToken,
+        answer: Option<watch::Receiver<Option<Answer>>>,
+    ) -> Self {
         Self {
             context,
             command,
             stop,
+            answer,
         }
     }
 
@@ -206,7 +213,10 @@ impl Attempt {
                     Failure::new(FailureKind::System, what)
                 })?;
         }
-        let deadline = side.timeout.map(|t| self.context.clock.now().plus(t));
+        let asks = self.answer.is_some();
+        // How long a person may take is in the checkpoint.
+        let deadline = command.until.filter(|_| asks);
+        let deadline = deadline.or_else(|| side.timeout.map(|t| self.context.clock.now().plus(t)));
         let cancel = self.stop.child_token();
         let call = Call {
             job: self.context.job,
@@ -219,6 +229,7 @@ impl Attempt {
             deadline,
             until: command.until,
             interrupted: command.interrupted,
+            answer: self.answer.clone(),
             cancel: cancel.clone(),
             log,
         };

@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Ended;
 use super::{JobContext, WriteError};
-use crate::model::{AtomId, Duration, FlowRow, Phase, Subject, Timestamp, Value};
+use crate::model::{Answer, AtomId, Duration, FlowRow, Phase, Subject, Timestamp, Value};
 use crate::ports::{AtomWrite, Commit, Committed, LogBatch, Request};
 use crate::scheduler::{CorruptCheckpoint, Event, Scheduler, Step};
 
@@ -91,6 +91,7 @@ pub async fn drive(
         stops: Vec::new(),
         logs: LogBatch::default(),
         answered: Vec::new(),
+        answers: BTreeMap::new(),
         known: BTreeSet::new(),
         running: BTreeMap::new(),
         attempts: JoinSet::new(),
@@ -137,8 +138,12 @@ struct Running {
     attempt: u32,
     phase: Phase,
     cancel: CancellationToken,
-    /// It holds nothing but an instant, which is in the checkpoint.
+    /// It only waits, and what for is in the checkpoint.
     waits: bool,
+    /// Where a person's answer goes, if it waits for one.
+    asks: Option<watch::Sender<Option<Answer>>>,
+    /// The request that has answered it.
+    answered: Option<i64>,
     /// The scheduler wants it stopped.
     stopped: bool,
 }
@@ -157,6 +162,8 @@ struct Driver {
     logs: LogBatch,
     /// Requests that it carries out.
     answered: Vec<i64>,
+    /// Answers to questions that are asked as soon as the step is committed.
+    answers: BTreeMap<AtomId, (i64, Answer)>,
     /// Requests that have been handled.
     known: BTreeSet<i64>,
     running: BTreeMap<AtomId, Running>,

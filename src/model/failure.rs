@@ -24,6 +24,8 @@ pub enum FailureKind {
     MissingTool,
     /// Stopped by `cancel`, or because the flow began to unwind.
     Cancelled,
+    /// A person said no.
+    Denied,
     /// The conductor died while it ran.
     Interrupted,
     /// A template or expression could not be evaluated with the values at hand.
@@ -53,6 +55,7 @@ impl fmt::Display for FailureKind {
             Self::Connect => "connect",
             Self::MissingTool => "missing_tool",
             Self::Cancelled => "cancelled",
+            Self::Denied => "denied",
             Self::Interrupted => "interrupted",
             Self::Template => "template",
             Self::TooLarge => "too_large",

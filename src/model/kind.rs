@@ -68,6 +68,18 @@ pub struct KindSchema {
     /// The field that `provides: name` takes; `None` for the whole result.
     /// If a parameter `json: true` is set, the field `json` is taken instead.
     pub whole: Option<&'static str>,
-    /// Whether it only waits for an instant: the scheduler then keeps the instant in the checkpoint.
-    pub waits: bool,
+    /// What it waits for, if it does nothing else.
+    pub waits: Waits,
+}
+
+/// What a kind waits for that does nothing but wait. A task of one takes none of a conductor's places, and has nothing
+/// that could be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// It does something.
+    Nothing,
+    /// For an instant: the scheduler keeps it in the checkpoint.
+    Instant,
+    /// For a person's answer: the scheduler keeps in the checkpoint until when.
+    Person,
 }

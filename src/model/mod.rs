@@ -18,10 +18,11 @@ mod value;
 pub use failure::{Failure, FailureKind};
 pub use id::{AtomId, ConductorId, Digest, Epoch, IdError, JobId, ScopeId};
 pub use job::{Bundle, Intent, NewJob, SecretSource, SourceFile};
-pub use kind::{KindSchema, Param, Shape};
+pub use kind::{KindSchema, Param, Shape, Waits};
 pub use policy::{IfInterrupted, Priority, SkipDepth};
 pub use record::{
-    AtomRow, Change, Checkpoint, FlowRow, Operator, Phase, Record, RetryHistory, Subject, Try, Verb,
+    Answer, AtomRow, Change, Checkpoint, FlowRow, Operator, Phase, Record, RetryHistory, Subject,
+    Try, Verb,
 };
 pub use span::{Span, Spanned};
 pub use state::{AtomState, FlowState, Intention, atom_may_become, flow_may_become};

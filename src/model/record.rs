@@ -13,6 +13,17 @@ pub struct Operator {
     pub why: String,
 }
 
+/// A person's answer to a task that asks for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Yes or no.
+    pub approved: bool,
+    /// Who, and why in their words.
+    pub by: Operator,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// What a person can decide about what is STUCK or INTERRUPTED.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AtomId, AtomRow, Bundle, Checkpoint, ConductorId, Digest, Epoch, FlowRow, FlowState, Intent,
-    JobId, NewJob, Operator, Phase, Priority, Record, SecretSource, Timestamp, Value, Verb,
+    Answer, AtomId, AtomRow, Bundle, Checkpoint, ConductorId, Digest, Epoch, FlowRow, FlowState,
+    Intent, JobId, NewJob, Operator, Phase, Priority, Record, SecretSource, Timestamp, Value, Verb,
 };
 
 /// What can go wrong with a store, by what the caller does next.
@@ -63,6 +63,15 @@ pub enum Request {
         task: Option<String>,
         /// Who and why.
         by: Operator,
+    },
+    /// Answer a task that asks a person.
+    Answer {
+        /// Which task, by its full name.
+        task: String,
+        /// How many times a retry had put it back when it was answered: an answer is to one question.
+        generation: u32,
+        /// What.
+        answer: Answer,
     },
 }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Stream;
-use crate::model::{Epoch, Failure, JobId, KindSchema, Phase, Timestamp, Value};
+use crate::model::{Answer, Epoch, Failure, JobId, KindSchema, Phase, Timestamp, Value};
 
 /// Where a task's output goes, as it comes. Never blocks; bounded; masks secrets.
 pub trait LogSink: Send + Sync {
@@ -38,6 +39,8 @@ pub struct Call {
     pub until: Option<Timestamp>,
     /// An earlier attempt with this key may have been cut off: what it left running is ended first.
     pub interrupted: bool,
+    /// A person's answer, for a kind that waits for one.
+    pub answer: Option<watch::Receiver<Option<Answer>>>,
     /// Cancelled when it has to stop: end the whole process tree, then return `cancelled`.
     pub cancel: CancellationToken,
     /// Where its output goes.
@@ -53,7 +56,7 @@ pub struct Outcome {
     pub failure: Option<Failure>,
 }
 
-/// A task kind: `shell`, `exec`, `http`, `sleep`, or one's own.
+/// A task kind: `shell`, `exec`, `http`, `sleep`, `approve`, or one's own.
 #[async_trait]
 pub trait TaskKind: Send + Sync {
     /// All that compile ever sees of the kind.

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::report::{Assumption, Topic};
 use crate::compile::{
     AtomKind, Binding, Expression, Origin, Plan, Reference, Retry, RetryTries, Task, Template,
-    TemplateError,
+    TemplateError, Wait,
 };
 use crate::model::{AtomId, Value};
 
@@ -72,8 +72,11 @@ impl Reader<'_> {
 
     fn task(&mut self, name: &str, task: &Task) -> Task {
         let wait = task.wait.as_ref().map(|wait| {
+            let Wait::Instant(wait) = wait else {
+                return Wait::Person;
+            };
             let known = self.known(wait.expressions(), &task.execute.needs);
-            match known {
+            Wait::Instant(match known {
                 Known::Before => self.constant(wait, &task.execute.needs),
                 Known::InPlay => wait.clone(),
                 Known::Never => {
@@ -81,7 +84,7 @@ impl Reader<'_> {
                     self.assumed(name, Topic::Sleep, text);
                     Template::Literal(Value::from(SLEEP))
                 }
-            }
+            })
         });
         let plan = self.plan;
         let mut played = task.clone();

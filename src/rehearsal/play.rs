@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::compile::Plan;
+use crate::compile::{Plan, Wait};
 use crate::model::{
     AtomId, Checkpoint, Failure, FailureKind, FlowState, Phase, Record, Timestamp, Value,
 };
@@ -183,7 +183,13 @@ impl Play {
             .filter(|_| command.phase == Phase::Execute)
             .and_then(|task| task.timeout)
             .map(|timeout| self.now.plus(timeout));
-        let until = command.until.unwrap_or(self.now).max(self.now);
+        let asks = self
+            .plan
+            .task(command.atom)
+            .is_some_and(|task| task.wait == Some(Wait::Person));
+        // A person answers at once.
+        let until = command.until.filter(|_| !asks).unwrap_or(self.now);
+        let until = until.max(self.now);
         let late = limit.is_some_and(|limit| limit < until);
         let end = limit.filter(|_| late).unwrap_or(until);
         let flight = Flight {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::outline::{Node, Role};
 use super::queue::Turn;
 use super::{Command, Mark, Scheduler, Step, is_done, is_standing};
-use crate::compile::{AtomKind, Binding, Expression};
+use crate::compile::{AtomKind, Binding, Expression, Wait};
 use crate::model::{
     AtomId, AtomState, Change, Failure, FailureKind, IfInterrupted, Phase, ScopeId, SkipDepth,
     Timestamp, Value, parse_duration,
@@ -232,13 +232,16 @@ impl Scheduler {
         });
     }
 
-    /// The instant that a task waits for, if it is of a kind that waits.
+    /// The instant that a task waits for, if it is of a kind that waits; for one that asks a person, until when.
     fn wait_until(&self, task: AtomId, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
         if self.outline.node(task).plain {
             return Ok(None);
         }
-        let Some(wait) = self.plan.task(task).and_then(|task| task.wait.as_ref()) else {
-            return Ok(None);
+        let timeout = self.plan.task(task).and_then(|task| task.timeout);
+        let wait = match self.plan.task(task).and_then(|task| task.wait.as_ref()) {
+            None => return Ok(None),
+            Some(Wait::Person) => return Ok(timeout.map(|timeout| now.plus(timeout))),
+            Some(Wait::Instant(wait)) => wait,
         };
         let wrong = |what: String| Failure::new(FailureKind::Template, what);
         let inputs = self.sides_names(task, Phase::Execute);
@@ -356,7 +359,10 @@ impl Scheduler {
         }
         self.marks[index].orphan = false;
         match (row.state, task) {
-            (AtomState::Running, Some(_)) if row.wake_at.is_some() => {
+            // It has done nothing but wait, and waits on.
+            (AtomState::Running, Some(task))
+                if row.wake_at.is_some() || task.wait == Some(Wait::Person) =>
+            {
                 self.queue.occupy(scope);
                 self.launch(step, atom, false);
             }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::values::{described, name, reference, shaped};
-use crate::model::{KindSchema, Shape};
+use crate::model::{KindSchema, Shape, Waits};
 
 /// The name of the definition of a kind's call.
 pub(super) fn definition(kind: &KindSchema) -> String {
@@ -31,7 +31,7 @@ pub(super) fn call(kind: &KindSchema) -> Value {
         "additionalProperties": false,
         "required": required,
     });
-    if kind.waits {
+    if kind.waits == Waits::Instant {
         let times = kind
             .params
             .iter()

@@ -18,7 +18,7 @@ fn intent<'a>(waiting: impl Iterator<Item = &'a Request>) -> Intent {
         (Intent::Cancel, _) | (_, Request::Cancel(_)) => Intent::Cancel,
         (_, Request::Suspend(_)) => Intent::Suspend,
         (_, Request::Resume(_)) => Intent::None,
-        (_, Request::Decide { .. }) => so_far,
+        (_, Request::Decide { .. } | Request::Answer { .. }) => so_far,
     })
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::params::{self, Fields};
 use super::process::{Processes, Program};
-use crate::model::{Failure, KindSchema, Param, Shape, Value};
+use crate::model::{Failure, KindSchema, Param, Shape, Value, Waits};
 use crate::ports::{Call, Outcome, TaskKind};
 
 /// The fields of a process's result.
@@ -47,7 +47,7 @@ const SCHEMA: KindSchema = KindSchema {
     process: true,
     result: RESULT,
     whole: Some("stdout"),
-    waits: false,
+    waits: Waits::Nothing,
 };
 
 #[derive(Deserialize)]

@@ -1,9 +1,10 @@
-//! The task kinds that are built in: `shell`, `exec`, `http`, `sleep`.
+//! The task kinds that are built in: `shell`, `exec`, `http`, `sleep`, `approve`.
 //!
 //! A call with its rendered parameters enters; a result or a failure leaves, and output goes to the call's log
 //! as it comes. The kinds know nothing of flows: no template is rendered and no expression evaluated here, and
 //! nothing is retried.
 
+mod approve;
 mod exec;
 pub mod guard;
 mod http;
@@ -68,6 +69,7 @@ pub fn builtin(settings: Settings) -> Kinds {
     kinds.add(Arc::new(shell::Shell::new(Arc::clone(&processes))));
     kinds.add(Arc::new(exec::Exec::new(processes)));
     kinds.add(Arc::new(http::Http::new(settings.http)));
+    kinds.add(Arc::new(approve::Approve));
     kinds.add(Arc::new(sleep::Sleep::new(settings.clock)));
     kinds
 }

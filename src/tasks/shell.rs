@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::exec::{JSON, REQUIRES, RESULT};
 use super::params::{self, Fields};
 use super::process::{Processes, Program, fits_an_argument};
-use crate::model::{Failure, FailureKind, KindSchema, Param, Shape, Value};
+use crate::model::{Failure, FailureKind, KindSchema, Param, Shape, Value, Waits};
 use crate::ports::{Call, Outcome, TaskKind};
 
 const SCHEMA: KindSchema = KindSchema {
@@ -42,7 +42,7 @@ const SCHEMA: KindSchema = KindSchema {
     process: true,
     result: RESULT,
     whole: Some("stdout"),
-    waits: false,
+    waits: Waits::Nothing,
 };
 
 #[derive(Deserialize)]

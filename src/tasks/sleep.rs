@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use super::params;
-use crate::model::{Failure, FailureKind, KindSchema, Param, Shape, Timestamp, Value};
+use crate::model::{Failure, FailureKind, KindSchema, Param, Shape, Timestamp, Value, Waits};
 use crate::ports::{Call, Clock, Outcome, TaskKind};
 
 const SCHEMA: KindSchema = KindSchema {
@@ -30,7 +30,7 @@ const SCHEMA: KindSchema = KindSchema {
     process: false,
     result: &[],
     whole: None,
-    waits: true,
+    waits: Waits::Instant,
 };
 
 #[derive(Deserialize)]
@@ -136,6 +136,7 @@ mod tests {
             deadline: None,
             until: until.map(Timestamp),
             interrupted: false,
+            answer: None,
             cancel: CancellationToken::new(),
             log: Arc::new(Nowhere),
         }

@@ -134,6 +134,7 @@ pub fn call(spec: Value) -> (Call, Arc<Log>) {
         deadline: None,
         until: None,
         interrupted: false,
+        answer: None,
         cancel: CancellationToken::new(),
         log: Arc::clone(&log) as Arc<dyn LogSink>,
     };

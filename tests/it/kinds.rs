@@ -1,6 +1,6 @@
 //! Kinds for tests, like those that the program comes with.
 
-use jobrunner::model::{KindSchema, Param, Shape};
+use jobrunner::model::{KindSchema, Param, Shape, Waits};
 
 const fn param(name: &'static str, shape: Shape, required: bool) -> Param {
     Param {
@@ -23,7 +23,7 @@ const SHELL: KindSchema = KindSchema {
     process: true,
     result: &["stdout", "exit_code", "json"],
     whole: Some("stdout"),
-    waits: false,
+    waits: Waits::Nothing,
 };
 
 const EXEC: KindSchema = KindSchema {
@@ -63,7 +63,7 @@ const HTTP: KindSchema = KindSchema {
     process: false,
     result: &["status", "headers", "json", "body", "saved"],
     whole: None,
-    waits: false,
+    waits: Waits::Nothing,
 };
 
 const SLEEP: KindSchema = KindSchema {
@@ -77,7 +77,7 @@ const SLEEP: KindSchema = KindSchema {
     process: false,
     result: &[],
     whole: None,
-    waits: true,
+    waits: Waits::Instant,
 };
 
 /// `shell`, `exec`, `http` and `sleep`.

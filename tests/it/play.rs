@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jobrunner::compile::{self, Input, Plan};
 use jobrunner::model::{
     Bundle, Change, Checkpoint, Failure, FailureKind, FlowState, KindSchema, Param, Phase, Record,
-    Shape, SourceFile, Subject, Timestamp, Value,
+    Shape, SourceFile, Subject, Timestamp, Value, Waits,
 };
 use jobrunner::scheduler::{Command, Event, Scheduler, Step};
 use jobrunner::syntax;
@@ -25,7 +25,7 @@ pub const PROBE: KindSchema = KindSchema {
     process: false,
     result: &["value"],
     whole: None,
-    waits: false,
+    waits: Waits::Nothing,
 };
 
 /// Compiles a flow of probes.

@@ -11,7 +11,7 @@ use jobrunner::boards::MemoryBoard;
 use jobrunner::compile::{Action, Atom, AtomKind, Plan, Task, Template};
 use jobrunner::model::{
     AtomId, Bundle, Change, ConductorId, Digest, Epoch, Failure, FailureKind, JobId, KindSchema,
-    NewJob, Param, Phase, Priority, Record, ScopeId, Shape, Subject, Timestamp, Value,
+    NewJob, Param, Phase, Priority, Record, ScopeId, Shape, Subject, Timestamp, Value, Waits,
 };
 use jobrunner::ports::{
     BoardError, Call, Claim, Clock, Commit, Committed, Created, EventRow, JobBoard, JobSummary,
@@ -199,12 +199,12 @@ const SCRIPT: KindSchema = KindSchema {
     process: false,
     result: &["text"],
     whole: Some("text"),
-    waits: false,
+    waits: Waits::Nothing,
 };
 
 const WAIT: KindSchema = KindSchema {
     name: "wait",
-    waits: true,
+    waits: Waits::Instant,
     ..SCRIPT
 };
 

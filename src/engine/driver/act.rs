@@ -1,10 +1,11 @@
 //! Carrying out what has been committed, and ending what runs.
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Driver, Mode, Running};
 use crate::engine::attempt::{Attempt, queue_up};
-use crate::model::Phase;
+use crate::model::{Answer, AtomId, Phase, Waits};
 use crate::scheduler::{Command, CorruptCheckpoint, Event};
 
 impl Driver {
@@ -35,19 +36,56 @@ impl Driver {
             Phase::Revert => task.revert.as_ref().map_or(&task.execute, |r| &r.action),
         });
         let kind = action.and_then(|action| self.context.kinds.get(&action.kind));
-        let waits = kind.is_some_and(|kind| kind.schema().waits);
+        let waits = kind.map_or(Waits::Nothing, |kind| kind.schema().waits);
+        let (asks, answer) = match waits {
+            Waits::Person => {
+                let (asks, answer) = watch::channel(None);
+                (Some(asks), Some(answer))
+            }
+            Waits::Nothing | Waits::Instant => (None, None),
+        };
+        let waits = waits != Waits::Nothing;
         let running = Running {
             attempt: command.attempt,
             phase: command.phase,
             cancel: cancel.clone(),
             waits,
             stopped: false,
+            asks,
+            answered: None,
         };
-        self.running.insert(command.atom, running);
+        let atom = command.atom;
+        self.running.insert(atom, running);
+        if let Some((number, answer)) = self.answers.remove(&atom)
+            && !self.deliver(atom, number, answer)
+        {
+            self.refuse(
+                number,
+                "an answer came to a task that asks nobody\n".to_owned(),
+            );
+        }
         self.starts |= !waits;
         let place = (!waits).then(|| queue_up(&self.context.slots));
-        let attempt = Attempt::new(self.context.clone(), command, cancel);
+        let attempt = Attempt::new(self.context.clone(), command, cancel, answer);
         self.attempts.spawn(attempt.run(place));
+    }
+
+    /// Gives an answer to the attempt that waits for it. The request counts as answered once the attempt has ended by
+    /// it: until then it stays in the store.
+    ///
+    /// Returns `false` if nothing waits for an answer there.
+    pub(super) fn deliver(&mut self, atom: AtomId, number: i64, answer: Answer) -> bool {
+        let Some(running) = self.running.get_mut(&atom) else {
+            return false;
+        };
+        match &running.asks {
+            Some(asks) if running.answered.is_none() => {
+                running.answered = Some(number);
+                asks.send_replace(Some(answer));
+                true
+            }
+            Some(_) | None => false,
+        }
     }
 
     /// The conductor ends in order: nothing new starts, and what loses nothing by it is stopped.

@@ -4,7 +4,7 @@ use tokio::task::JoinError;
 
 use super::{Driver, End, Loss, Mode};
 use crate::engine::attempt::Ended;
-use crate::model::{AtomId, FailureKind, Phase, Timestamp};
+use crate::model::{Answer, AtomId, FailureKind, Phase, Timestamp};
 use crate::ports::{LogChunk, Request, Stream};
 use crate::scheduler::{Event, Step};
 
@@ -81,19 +81,24 @@ impl Driver {
         self.logs.chunks.extend(ended.logs.chunks);
         self.logs.trims.extend(ended.logs.trims);
         let running = self.running.remove(&ended.atom);
-        let stopped = running.is_some_and(|running| running.stopped);
+        let stopped = running.as_ref().is_some_and(|running| running.stopped);
         let cut_off = |kind| kind == FailureKind::Cancelled;
         let event = match ended.outcome {
             // Stopped by nobody but the conductor that ends.
             Err(failure) if cut_off(failure.kind) && !stopped && self.context.stop.is_given() => {
                 Event::HandedOver { atom: ended.atom }
             }
-            outcome => Event::Finished {
-                atom: ended.atom,
-                attempt: ended.attempt,
-                phase: ended.phase,
-                outcome,
-            },
+            outcome => {
+                // Committed along with what it led to.
+                self.answered
+                    .extend(running.and_then(|running| running.answered));
+                Event::Finished {
+                    atom: ended.atom,
+                    attempt: ended.attempt,
+                    phase: ended.phase,
+                    outcome,
+                }
+            }
         };
         if self.mode == Mode::Going && self.context.stop.is_given() {
             self.begin_grace()?;
@@ -122,7 +127,6 @@ impl Driver {
         if !self.known.insert(number) {
             return Ok(());
         }
-        self.answered.push(number);
         let event = match request {
             Request::Cancel(by) => Event::Cancel(by),
             Request::Suspend(by) => Event::Suspend(by),
@@ -133,14 +137,23 @@ impl Driver {
                     Some(name) => match self.task(name) {
                         Some(atom) => Some(atom),
                         None => {
-                            self.note(number, format!("there is no task `{name}`\n"));
+                            self.refuse(number, format!("there is no task `{name}`\n"));
                             return Ok(());
                         }
                     },
                 };
                 Event::Decide { verb, atom, by }
             }
+            Request::Answer {
+                task,
+                generation,
+                answer,
+            } => {
+                self.take_answer(number, &task, generation, answer);
+                return Ok(());
+            }
         };
+        self.answered.push(number);
         if let Err(why) = self.handle(event) {
             self.note(
                 number,
@@ -148,6 +161,33 @@ impl Driver {
             );
         }
         Ok(())
+    }
+
+    /// Takes an answer to where it is waited for, or will be as soon as the step is committed.
+    fn take_answer(&mut self, number: i64, name: &str, generation: u32, answer: Answer) {
+        let atom = self.task(name);
+        let atom = atom.filter(|atom| self.scheduler.row(*atom).generation == generation);
+        let taken = atom.is_some_and(|atom| {
+            if self.deliver(atom, number, answer.clone()) {
+                return true;
+            }
+            let asks = self.step.commands.iter().any(|c| c.atom == atom)
+                && !self.answers.contains_key(&atom);
+            if asks {
+                self.answers.insert(atom, (number, answer));
+            }
+            asks
+        });
+        if !taken {
+            let what = format!("an answer to `{name}` came when it did not wait for one\n");
+            self.refuse(number, what);
+        }
+    }
+
+    /// A request that cannot be carried out is answered by a note.
+    pub(super) fn refuse(&mut self, number: i64, why: String) {
+        self.answered.push(number);
+        self.note(number, why);
     }
 
     fn task(&self, name: &str) -> Option<AtomId> {

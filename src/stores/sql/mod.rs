@@ -104,6 +104,7 @@ fn kind(request: &Request) -> &'static str {
         Request::Suspend(_) => "suspend",
         Request::Resume(_) => "resume",
         Request::Decide { .. } => "decide",
+        Request::Answer { .. } => "answer",
     }
 }
 

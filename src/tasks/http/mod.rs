@@ -18,7 +18,7 @@ use serde_json::{Map, json};
 
 use super::params;
 use crate::model::{
-    Failure, FailureKind, KindSchema, Param, Shape, Value, format_duration, format_size,
+    Failure, FailureKind, KindSchema, Param, Shape, Value, Waits, format_duration, format_size,
 };
 use crate::ports::{Call, Outcome, Stream, TaskKind};
 use client::Clients;
@@ -88,7 +88,7 @@ const SCHEMA: KindSchema = KindSchema {
     process: false,
     result: &["status", "headers", "json", "body", "saved"],
     whole: None,
-    waits: false,
+    waits: Waits::Nothing,
 };
 
 const fn param(name: &'static str, shape: Shape, about: &'static str) -> Param {

@@ -121,6 +121,8 @@ fn each_command_says_what_it_is_for_and_which_exit_codes_there_are() {
         "retry",
         "mark-reverted",
         "abandon",
+        "approve",
+        "deny",
     ] {
         assert!(text.contains(&format!("\n  {command} ")), "{command}");
     }

@@ -1,7 +1,7 @@
 //! What a flow becomes.
 
 use insta::assert_snapshot;
-use jobrunner::compile::{AtomKind, Origin};
+use jobrunner::compile::{AtomKind, Origin, Wait};
 use jobrunner::model::{AtomId, ScopeId};
 use serde_json::json;
 
@@ -242,10 +242,10 @@ tasks:
         json!({"argv": ["a", "1", "-b", "x", "y z", "3x", "true"]})
     );
     let wait = plan.task(AtomId(2)).unwrap();
-    assert_eq!(
-        wait.wait.as_ref().unwrap().render(&names).unwrap(),
-        json!("3s")
-    );
+    let Some(Wait::Instant(time)) = &wait.wait else {
+        panic!("{:?}", wait.wait);
+    };
+    assert_eq!(time.render(&names).unwrap(), json!("3s"));
 }
 
 #[test]

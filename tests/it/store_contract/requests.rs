@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jobrunner::model::{FlowState, Intent, Verb};
+use jobrunner::model::{Answer, FlowState, Intent, Verb};
 use jobrunner::ports::{Commit, Committed, Request};
 
 use super::{AT, DONE, Stores, commit, contract, ending, operator, owned, posted, step, who};
@@ -27,6 +27,15 @@ async fn requests_wait_until_they_are_answered(stores: Stores) {
             by: operator(),
         },
         Request::Cancel(operator()),
+        Request::Answer {
+            task: "build.ask".into(),
+            generation: 2,
+            answer: Answer {
+                approved: true,
+                by: operator(),
+                at: AT,
+            },
+        },
     ];
     for request in &asked {
         assert!(stores.b.request(job, request, AT).await.unwrap());
@@ -55,7 +64,10 @@ async fn requests_wait_until_they_are_answered(stores: Stores) {
         Committed::Done { requests: true }
     );
     let left = stores.b.load(job).await.unwrap().unwrap().requests;
-    assert_eq!(left, [waiting[1].clone(), waiting[3].clone()]);
+    assert_eq!(
+        left,
+        [waiting[1].clone(), waiting[3].clone(), waiting[4].clone()]
+    );
     let last = Commit {
         answered: left.iter().map(|(number, _)| *number).collect(),
         ..step(job, &me, epoch, 2)

@@ -1,0 +1,152 @@
+//! The library of task kinds: each is run for real, and undone.
+
+mod approve;
+mod fetch;
+mod files;
+
+use std::fs;
+
+use super::Home;
+
+/// A flow with this task, and one behind it that fails if `fail` is set.
+fn flow(task: &str) -> String {
+    format!(
+        "store: {{ fail: false }}\ntasks:\n  it: {task}\n  last: {{ needs: [it], when: fail, exec: ['false'] }}\n"
+    )
+}
+
+/// How many jobs have left something in the folder of what tasks keep.
+fn left(home: &Home) -> usize {
+    fs::read_dir(home.path("data/jobrunner/state")).map_or(0, |jobs| jobs.count())
+}
+
+#[test]
+fn a_program_that_is_not_installed_is_named() {
+    let home = Home::with("f.flow.yaml", &flow("{ odd: {}, revert: { shell: ':' } }")).and(
+        "tasks/odd.task.yaml",
+        "task: odd\nrequires: [sh, no-such-tool]\nexecute: { shell: touch ran }\n",
+    );
+    let ran = home.run("run f.flow.yaml").exits(1);
+    let why = "`it` failed: `no-such-tool` is not there";
+    assert!(ran.stdout.contains(why), "{}", ran.text());
+    assert!(!home.has("ran"));
+}
+
+#[test]
+fn a_parameter_that_cannot_be_made_means_that_nothing_was_done() {
+    let task = r#"{ mkdir: "{{ flow.name }}/{{ {}.nothing }}" }"#;
+    let home = Home::with("f.flow.yaml", &flow(task));
+    // REVERTED, not STUCK: there is nothing to undo.
+    home.run("run f.flow.yaml").exits(1);
+}
+
+#[test]
+fn what_is_left_of_ended_jobs_is_removed_by_the_next_conductor() {
+    let home = Home::with("f.flow.yaml", &flow("{ shell: ':' }"));
+    let ended = home.run("post f.flow.yaml").id();
+    home.run("run --until-empty").exits(0);
+    let waiting = home.run("post f.flow.yaml --key later").id();
+    let folder = |job: &str| home.path(&format!("data/jobrunner/state/{job}"));
+    let unknown = "01a20d11-0000-7000-8000-000000000000";
+    for job in [ended.as_str(), waiting.as_str(), unknown] {
+        fs::create_dir_all(folder(job).join("0-0")).unwrap();
+    }
+    home.run(&format!("suspend {waiting}")).exits(0);
+    let conductor = home.start("run");
+    let started = std::time::Instant::now();
+    while folder(&ended).exists() {
+        home.run("show").exits(0);
+        assert!(started.elapsed().as_secs() < 30);
+    }
+    conductor.terminate();
+    // What may still be needed, or is another store's, stays.
+    assert!(folder(&waiting).exists() && folder(unknown).exists());
+}
+
+#[test]
+fn a_task_kind_runs_by_itself_and_a_project_may_have_its_own() {
+    let kind = "task: mkdir\nabout: My own\nparams: { path: { type: path, about: Where } }\nshorthand: path\nexecute: { shell: 'touch {{ path }}.mine' }\n";
+    let home = Home::with("f.flow.yaml", &flow("{ mkdir: x }")).and("tasks/mkdir.task.yaml", kind);
+    home.run("run f.flow.yaml").exits(0);
+    assert!(home.has("x.mine"), "the project's own goes first");
+    home.run("run tasks/mkdir.task.yaml --path y").exits(0);
+    assert!(home.has("y.mine"));
+    let listed = home.run("tasks").exits(0).stdout;
+    assert!(listed.contains("  mkdir       My own\n"), "{listed}");
+    for name in ["shell", "git_clone"] {
+        assert!(listed.contains(&format!("  {name} ")), "{listed}");
+    }
+    let page = home.run("tasks file_write").exits(0).stdout;
+    insta::assert_snapshot!(page, @r#"
+    file_write: Write a file; reverting puts back what was there before
+
+    Parameters:
+      path     path    The file; its folder must be there; required
+      content  string  The text that it is to hold; required
+      mode     string  Its permissions, such as 0644; those that it had, or the usual ones, if empty
+
+    Result: path
+
+    Example:
+      page: { file_write: { path: /srv/site/index.html, content: "hello {{ who }}", mode: "0644" } }
+    "#);
+    let schema = home.run("schema").exits(0).stdout;
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    for (task, fits) in [
+        (serde_json::json!({ "mkdir": "x" }), true),
+        (
+            serde_json::json!({ "file_write": { "path": "x", "content": "{{ y }}" } }),
+            true,
+        ),
+        (serde_json::json!({ "file_write": { "path": "x" } }), false),
+        (
+            serde_json::json!({ "git_clone": { "url": "x", "dest": "y", "depth": "many" } }),
+            false,
+        ),
+        (serde_json::json!({ "mkdir": "x", "shell": "y" }), false),
+        (
+            serde_json::json!({ "flow": "x", "with": { "a": 1 }, "max_parallel": 2 }),
+            true,
+        ),
+    ] {
+        let flow = serde_json::json!({ "tasks": { "a": task } });
+        assert_eq!(schema.is_valid(&flow), fits, "{flow}");
+    }
+    let unknown = home.run("tasks file_wite").exits(2).stderr;
+    assert!(unknown.contains("did you mean `file_write`?"), "{unknown}");
+}
+
+/// `BLESS=1` writes the pages into it.
+#[test]
+fn the_documentation_has_the_pages_of_all_kinds() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/tasks.md");
+    let pages = Home::new().run("tasks --format markdown").exits(0).stdout;
+    let written = fs::read_to_string(path).unwrap();
+    let start = written.find("| kind |").unwrap_or(written.len());
+    let whole = format!("{}{pages}", &written[..start]);
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(path, &whole).unwrap();
+    }
+    assert!(
+        written == whole || std::env::var_os("BLESS").is_some(),
+        "docs/tasks.md is not what `jobrunner tasks --format markdown` prints: BLESS=1 tests/run documentation_has"
+    );
+}
+
+#[test]
+fn the_examples_of_all_kinds_compile() {
+    for (name, _) in jobrunner::tasks::LIBRARY {
+        let page = Home::new().run(&format!("tasks {name}")).exits(0).stdout;
+        let (_, example) = page.split_once("\nExample:\n").expect(name);
+        let home = Home::with("f.flow.yaml", &format!("tasks:\n{example}"));
+        let told = home.run("check f.flow.yaml --format json").stdout;
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let problems = told["flows"][0]["problems"].as_array().unwrap();
+        // The names that an example uses are the reader's own.
+        let own = |problem: &&serde_json::Value| {
+            problem["code"] != "unknown-name" && problem["severity"] == "error"
+        };
+        assert_eq!(problems.iter().find(own), None, "{name}");
+    }
+}
