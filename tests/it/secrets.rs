@@ -301,7 +301,6 @@ async fn no_secret_is_kept_printed_or_shown() {
     }
     say("show --all --format json", 0);
     say("conductors --format json", 0);
-    drop(say);
     // The same, as somebody sees it at a terminal.
     for arguments in [
         format!("run {values}"),
