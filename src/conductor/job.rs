@@ -176,7 +176,7 @@ impl Job<'_> {
             epoch: self.epoch,
             owner: shared.settings.id.clone(),
             conductor: shared.settings.name.clone(),
-            secrets: Secrets::new(&plan),
+            secrets: Secrets::of(&plan).await,
             state: StateFolder::new(&shared.settings.state, self.id),
             plan,
             kinds: shared.kinds.clone(),

@@ -26,6 +26,7 @@ mod redis_board;
 mod rehearsal;
 mod scenarios;
 mod schema;
+mod secrets;
 mod servers;
 mod simulate;
 mod sql_servers;
