@@ -309,6 +309,9 @@ tasks:
         .and("long.template", "{{ 'x' * n }}");
     home.run("run f.flow.yaml --set-file content=long").exits(0);
     for file in ["a", "b"] {
-        assert!(fs::read_to_string(home.path(file)).unwrap() == long, "{file}");
+        assert!(
+            fs::read_to_string(home.path(file)).unwrap() == long,
+            "{file}"
+        );
     }
 }
