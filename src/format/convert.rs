@@ -518,13 +518,13 @@ fn yaml_scalar(scalar: Scalar, reads: Reads) -> Scalar {
     let Scalar { text, style, form } = scalar;
     let text = match (style, reads) {
         (Style::Bare, Reads::Word | Reads::Literal) => style.word(&text).to_owned(),
-        (Style::Bare, Reads::Template) | (Style::Plain | Style::Text, _) => text,
+        (Style::Bare, Reads::Template) | (Style::Plain | Style::Text | Style::File, _) => text,
     };
     let several = text.contains('\n') && style == Style::Bare;
     Scalar {
         style: match style {
             Style::Plain => Style::Plain,
-            Style::Text | Style::Bare => Style::Text,
+            Style::Text | Style::Bare | Style::File => Style::Text,
         },
         form: match form {
             Form::Block => Form::Block,

@@ -159,7 +159,8 @@ impl Reads {
             | Shape::Bool
             | Shape::Int
             | Shape::Size
-            | Shape::Path => Self::Template,
+            | Shape::Path
+            | Shape::Sha256 => Self::Template,
         }
     }
 }

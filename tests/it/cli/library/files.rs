@@ -294,3 +294,24 @@ fn a_file_is_handed_on_and_may_be_set_when_a_flow_is_posted() {
     let ran = home.run("check sub/f.flow.yaml").exits(2);
     assert!(ran.stderr.contains("outside-folder"), "{}", ran.text());
 }
+
+#[test]
+fn files_may_be_longer_than_a_variable() {
+    let long = "x".repeat(300_000);
+    let flow = r#"
+store: { content: string }
+tasks:
+  write: { file_write: { path: a, content: "{{ content }}" } }
+  fill: { template: { src: long.template, path: b, values: { n: 300000 } } }
+"#;
+    let home = Home::with("f.flow.yaml", flow)
+        .and("long", &long)
+        .and("long.template", "{{ 'x' * n }}");
+    home.run("run f.flow.yaml --set-file content=long").exits(0);
+    for file in ["a", "b"] {
+        assert!(
+            fs::read_to_string(home.path(file)).unwrap() == long,
+            "{file}"
+        );
+    }
+}
