@@ -18,6 +18,7 @@ mod layers;
 mod lsp;
 mod mutants;
 mod notation;
+mod pages;
 mod play;
 mod process;
 mod properties;
