@@ -31,6 +31,11 @@ const SCHEMA: KindSchema = KindSchema {
         param("url", Shape::Url, "or the URL"),
         param("headers", Shape::TextMap, "header fields, for a URL"),
         param(
+            "bearer",
+            Shape::Text,
+            "a token for `Authorization: Bearer`; an empty one is not sent",
+        ),
+        param(
             "expect",
             Shape::StatusCodes,
             "the status codes that are waited for; 200 to 299 if not given",

@@ -48,7 +48,11 @@ const SCHEMA: KindSchema = KindSchema {
         param("json", Shape::Json, "the body, as JSON"),
         param("form", Shape::Query, "the body, as the fields of a form"),
         param("body", Shape::Text, "the body, as text"),
-        param("bearer", Shape::Text, "a token for `Authorization: Bearer`"),
+        param(
+            "bearer",
+            Shape::Text,
+            "a token for `Authorization: Bearer`; an empty one is not sent",
+        ),
         param(
             "basic",
             Shape::TextMap,

@@ -125,7 +125,10 @@ impl Params {
         }
         let mut builder = client.request(method, url).headers(headers);
         if let Some(bearer) = &self.bearer {
-            builder = builder.bearer_auth(params::text("bearer", bearer)?);
+            let token = params::text("bearer", bearer)?;
+            if !token.is_empty() {
+                builder = builder.bearer_auth(token);
+            }
         }
         if let Some(basic) = &self.basic {
             builder = builder.basic_auth(&basic.user, basic.password.as_ref());

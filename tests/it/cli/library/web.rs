@@ -203,3 +203,38 @@ fn wait_for_port_waits_until_somebody_listens() {
     home.until(&format!("show {job}"), "✓ f  ");
     conductor.terminate();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_secret_goes_to_the_server_and_into_the_file_and_nowhere_else() {
+    let server = MockServer::start().await;
+    Mock::given(header("authorization", "Bearer hunter2"))
+        .respond_with(ResponseTemplate::new(200).set_body_string("x"))
+        .expect(3)
+        .mount(&server)
+        .await;
+    let url = server.uri();
+    let flow = format!(
+        r#"
+store: {{ key: {{ secret: true, from: env:KEY }} }}
+tasks:
+  - {{ name: a, wait_for_http: {{ url: {url}, token: "{{{{ key }}}}" }} }}
+  - {{ name: b, webhook: {{ url: {url}, token: "{{{{ key }}}}" }} }}
+  - {{ name: c, download: {{ url: {url}, dest: x, token: "{{{{ key }}}}" }} }}
+  - {{ name: d, template: {{ src: t, path: y, values: {{ n: 1 }}, secret: "{{{{ key }}}}", mode: "0600" }} }}
+"#
+    );
+    let home = Home::with("f.flow.yaml", &flow)
+        .and("t", "{{ n }} {{ secret }}")
+        .set("KEY", "hunter2");
+    let ran = home.run("run f.flow.yaml").exits(0);
+    assert!(!ran.text().contains("hunter2"), "{}", ran.text());
+    assert_eq!(fs::read_to_string(home.path("y")).unwrap(), "1 hunter2");
+    for file in fs::read_dir(home.path("data/jobrunner")).unwrap() {
+        let file = file.unwrap().path();
+        if file.is_file() {
+            let bytes = fs::read(&file).unwrap();
+            let found = bytes.windows(7).any(|bytes| bytes == b"hunter2");
+            assert!(!found, "{}", file.display());
+        }
+    }
+}
