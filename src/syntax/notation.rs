@@ -36,7 +36,8 @@ impl Notation {
         let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
         let behind = first.and_then(|line| {
             let rest = line.strip_prefix("flow").or(line.strip_prefix("task"))?;
-            rest.starts_with([' ', '\t', '{']).then(|| rest.trim_start())
+            rest.starts_with([' ', '\t', '{'])
+                .then(|| rest.trim_start())
         });
         match behind {
             Some(rest) if !rest.starts_with(':') => Self::Text,

@@ -128,7 +128,7 @@ fn piped(home: &Home, arguments: &str, text: &str) -> (String, Option<i32>) {
         .command(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-                .spawn()
+        .spawn()
         .unwrap();
     child
         .stdin
