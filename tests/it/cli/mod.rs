@@ -13,4 +13,4 @@ mod rehearse;
 mod running;
 mod sarif;
 
-pub use home::Home;
+pub use home::{Home, steady};
