@@ -101,12 +101,19 @@ impl Shelf for FlowShelf<'_> {
     }
 
     fn flows(&mut self, from: &str) -> Vec<String> {
-        let beside = names_in(&folder_of(Path::new(from)));
-        let known = self.flows.known();
-        let names = beside.into_iter().chain(known);
-        names
-            .flat_map(|known| [format!("{}.flow.yaml", known.name), known.name])
-            .collect()
+        let own = Path::new(from).file_name();
+        let mut found = Vec::new();
+        for known in names_in(&folder_of(Path::new(from))) {
+            let file = known.path.as_deref().and_then(Path::file_name);
+            // A flow never means itself.
+            if file != own {
+                found.extend(file.and_then(|file| file.to_str()).map(str::to_owned));
+                found.push(known.name);
+            }
+        }
+        let elsewhere = self.flows.known().into_iter();
+        found.extend(elsewhere.map(|known| known.name));
+        found
     }
 }
 

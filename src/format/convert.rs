@@ -275,6 +275,17 @@ fn text_scalar(scalar: Scalar, reads: Reads) -> Scalar {
         Form::Block | Form::Folded(_) | Form::Wrapped(_) if text.contains('\n') => Form::Block,
         Form::Block | Form::Folded(_) | Form::Wrapped(_) => Form::Line { quoted: true },
     };
+    // A word with a capital letter is one without quotes, too.
+    if let Reads::Choice(words) = reads
+        && words.contains(&text.as_str())
+        && text.bytes().all(|byte| byte.is_ascii_uppercase())
+    {
+        return Scalar {
+            text,
+            style: Style::Plain,
+            form,
+        };
+    }
     let words = style == Style::Plain || reads == Reads::Word;
     let quoted_number = style == Style::Text && !matches!(plain_value(&text), Plain::String(_));
     if words && !quoted_number && is_word(&text) {
@@ -286,7 +297,7 @@ fn text_scalar(scalar: Scalar, reads: Reads) -> Scalar {
     }
     let bare = match reads {
         Reads::Word if !quoted_number => Some(text.as_str()),
-        Reads::Template => text
+        Reads::Template | Reads::Choice(_) => text
             .strip_prefix("{{ ")
             .and_then(|rest| rest.strip_suffix(" }}")),
         Reads::Word | Reads::Literal => None,
@@ -518,7 +529,11 @@ fn yaml_scalar(scalar: Scalar, reads: Reads) -> Scalar {
     let Scalar { text, style, form } = scalar;
     let text = match (style, reads) {
         (Style::Bare, Reads::Word | Reads::Literal) => style.word(&text).to_owned(),
-        (Style::Bare, Reads::Template) | (Style::Plain | Style::Text | Style::File, _) => text,
+        (Style::Bare, Reads::Choice(words)) if words.contains(&style.word(&text)) => {
+            style.word(&text).to_owned()
+        }
+        (Style::Bare, Reads::Template | Reads::Choice(_))
+        | (Style::Plain | Style::Text | Style::File, _) => text,
     };
     let several = text.contains('\n') && style == Style::Bare;
     Scalar {

@@ -28,6 +28,8 @@ pub(super) enum Place<'k> {
 pub(super) enum Reads {
     /// As a name, a word of the language, a number, or an expression.
     Word,
+    /// As one of these words, or as text with templates.
+    Choice(&'static [&'static str]),
     /// As it stands.
     Literal,
     /// As text with templates.
@@ -145,7 +147,8 @@ impl<'k> Place<'k> {
 impl Reads {
     fn shape(shape: Shape) -> Self {
         match shape {
-            Shape::Expression | Shape::Word(_) => Self::Word,
+            Shape::Expression => Self::Word,
+            Shape::Word(words) => Self::Choice(words),
             Shape::Text
             | Shape::Script
             | Shape::Argv

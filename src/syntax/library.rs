@@ -322,7 +322,14 @@ impl<'a> Gathering<'a> {
             Some(shelf) => shelf.flows(from),
             None => Vec::new(),
         };
-        let help = match did_you_mean(reference, known.iter().map(String::as_str)) {
+        // Endings are alike without meaning anything: names are compared, of paths or of what has none.
+        let is_path = |flow: &str| file_stem(flow) != flow;
+        let alike = known
+            .iter()
+            .filter(|flow| is_path(flow) == is_path(reference));
+        let meant = did_you_mean(file_stem(reference), alike.clone().map(|f| file_stem(f)));
+        let meant = meant.and_then(|stem| alike.clone().find(|flow| file_stem(flow) == stem));
+        let help = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("looked for {}", looked.join(", ")),
         };

@@ -1,5 +1,7 @@
 //! Flows of both notations with the problems that they are expected to have, in comments at their ends.
 //!
+//! What can be said in both notations stands there in both, `NAME.flow.yaml` and `NAME.flow`, with the same problems.
+//!
 //! `BLESS=1 cargo test suite` writes what is found into the files; read the difference before you commit it.
 
 use std::fmt::Write as _;
@@ -119,4 +121,59 @@ fn every_flow_of_the_suite_that_can_be_read_has_the_problems_that_it_names() {
         let (plan, problems) = crate::compile::compiled_from(flow);
         (plan.is_some(), problems)
     });
+}
+
+/// What a problem says of a place, whatever the notation: its code, and the words that it underlines. Without words,
+/// it underlines what each notation has in its own way: brackets, nothing.
+fn told(text: &str, problem: &Problem) -> (&'static str, String) {
+    let underlined = text.get(problem.span.range()).unwrap_or("");
+    let line = underlined.lines().next().unwrap_or("");
+    let words = line.chars().filter(|c| c.is_alphanumeric() || *c == '_');
+    let words: String = words.collect();
+    (problem.code, words.replace("null", ""))
+}
+
+/// Holds each flow that stands there in both notations to the same problems at the same places.
+fn hold_pairs(folder: &str, check: impl Fn(&Bundle) -> Vec<Problem>) -> usize {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/suite")
+        .join(folder);
+    let mut pairs = 0;
+    for path in cases(&folder) {
+        let twin = PathBuf::from(format!("{}.yaml", path.display()));
+        if !twin.exists() {
+            continue;
+        }
+        pairs += 1;
+        let [text, yaml] = [(&path, "case.flow"), (&twin, "case.flow.yaml")].map(|(path, name)| {
+            let text = fs::read_to_string(path).expect("a file of the suite can be read");
+            let flow = halves(&text).0;
+            let problems = check(&bundle_of(name, flow));
+            // Text without quotes is ambiguous in YAML alone.
+            let problems = problems.iter().filter(|p| p.code != "ambiguous-text");
+            let mut told: Vec<_> = problems.map(|problem| told(flow, problem)).collect();
+            told.sort();
+            told
+        });
+        let codes = |told: &[(&'static str, String)]| -> Vec<&str> {
+            told.iter().map(|(code, _)| *code).collect()
+        };
+        assert_eq!(codes(&text), codes(&yaml), "{}", path.display());
+        for (code, words) in text.iter().filter(|(_, words)| !words.is_empty()) {
+            let there = yaml.iter().any(|(c, w)| c == code && w == words);
+            assert!(
+                there,
+                "{}: {code} at `{words}`, not at one of {yaml:?}",
+                path.display()
+            );
+        }
+    }
+    pairs
+}
+
+#[test]
+fn a_flow_in_both_notations_has_the_same_problems_at_the_same_places() {
+    let read = hold_pairs("syntax", |flow| parse(flow, &KINDS).1);
+    let compiled = hold_pairs("compile", |flow| crate::compile::compiled_from(flow).1);
+    assert!(read > 20 && compiled > 10, "{read} and {compiled}");
 }

@@ -20,6 +20,14 @@ fn below(folder: &Path, prefix: &str, files: &mut Vec<(String, String)>) {
     }
 }
 
+/// The codes of what the program says, in no order.
+fn codes(told: &str) -> Vec<&str> {
+    let heads = told.lines().filter_map(|line| line.split_once("]: "));
+    let mut codes: Vec<_> = heads.map(|(head, _)| head).collect();
+    codes.sort_unstable();
+    codes
+}
+
 #[test]
 fn every_flow_of_several_files_has_the_problems_that_it_names() {
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/files");
@@ -41,6 +49,10 @@ fn every_flow_of_several_files_has_the_problems_that_it_names() {
             .filter(|(name, _)| name != "expected.txt")
             .fold(Home::new(), |home, (name, text)| home.and(name, text));
         let found = home.run("check main.flow.yaml").exits(2).stderr;
+        // The same in the other notation: what is wrong with the other files, and with what is used of them.
+        home.run("convert main.flow.yaml -o main.flow").exits(0);
+        let other = home.run("check main.flow").exits(2).stderr;
+        assert_eq!(codes(&other), codes(&found), "{}", case.display());
         if bless {
             fs::write(case.join("expected.txt"), &found).unwrap();
         } else if found != expected {

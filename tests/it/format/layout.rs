@@ -347,7 +347,7 @@ flow {
       }
     ]
   }
-  task d { http { url = \"{{ repo }}/x\", check = json.ok, method = \"POST\" } }
+  task d { http { url = \"{{ repo }}/x\", check = json.ok, method = POST } }
   # the last
 }
 ";
