@@ -54,7 +54,7 @@ impl TaskKind for Nothing {
             process: false,
             result: &[],
             whole: None,
-            waits: Waits::Instant,
+            waits: Waits::Nothing,
         };
         &SCHEMA
     }

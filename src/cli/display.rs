@@ -20,6 +20,8 @@ pub struct Display {
     screen: Option<Screen>,
     frame: usize,
     note: Option<String>,
+    /// A log is written beside it, and tells what is away.
+    logs: bool,
     colour: bool,
     /// Nobody reads what is written: nothing is written any more, and the job goes on.
     broken: bool,
@@ -36,6 +38,7 @@ impl Display {
             screen: (screen::is_live() && !lines).then(Screen::new),
             frame: 0,
             note: None,
+            logs: lines,
             colour: screen::has_colour(),
             broken: false,
         }
@@ -110,10 +113,18 @@ impl Display {
     fn show(&mut self, watch: &Watch, now: Timestamp, frame: Option<usize>) {
         let mut seen = watch.seen();
         let news = std::mem::take(&mut seen.news);
+        let notices = std::mem::take(&mut seen.notices);
         let Some(screen) = &mut self.screen else {
             drop(seen);
-            return self.print(&news);
+            self.print(&news);
+            if !self.logs {
+                notices.iter().for_each(|notice| self.note(notice));
+            }
+            return;
         };
+        if let Some(notice) = notices.last() {
+            self.note = Some(notice.clone());
+        }
         let (width, height) = screen::size();
         let look = Look {
             now,

@@ -1,5 +1,7 @@
 //! What a conductor's log tells of its jobs: where each goes, what fails in it, and, if asked for, each start.
 
+use std::error::Error;
+
 use crate::engine::Observer;
 use crate::model::{Change, FlowState, JobId, Record, Subject};
 use crate::ports::LogChunk;
@@ -16,6 +18,11 @@ impl Observer for Journal {
     }
 
     fn logged(&self, _: &LogChunk) {}
+
+    // Whoever finds out that something is away has the program's log say so.
+    fn away(&self, _: &'static str, _: &dyn Error) {}
+
+    fn back(&self, _: &'static str) {}
 }
 
 fn tell(job: JobId, record: &Record) {

@@ -4,6 +4,7 @@
 //! runs the job) and never blocks those. Whoever draws looks at it.
 
 use std::collections::{HashMap, VecDeque};
+use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -32,6 +33,10 @@ pub struct Seen {
     pub tails: Tails,
     /// What has been worth telling and has not been told.
     pub news: Vec<Line>,
+    /// What is away, and is waited for.
+    away: Vec<&'static str>,
+    /// What has gone away or come back, in words, and has not been told.
+    pub notices: Vec<String>,
 }
 
 impl Watch {
@@ -42,6 +47,8 @@ impl Watch {
             progress,
             tails: Tails::default(),
             news: Vec::new(),
+            away: Vec::new(),
+            notices: Vec::new(),
         };
         Self {
             seen: Mutex::new(seen),
@@ -91,6 +98,36 @@ impl Observer for Watch {
             seen.tails.take(chunk);
         }
         // No notice: output alone is drawn with the next picture.
+    }
+
+    fn away(&self, what: &'static str, why: &dyn Error) {
+        let mut seen = self.seen();
+        if seen.away.contains(&what) {
+            return;
+        }
+        seen.away.push(what);
+        // That it is not available is said already.
+        let said = why.to_string();
+        let why = match (said.split_once("not available: "), why.source()) {
+            (Some((_, why)), _) => why.to_owned(),
+            (None, Some(source)) => source.to_string(),
+            (None, None) => said,
+        };
+        seen.notices
+            .push(format!("the {what} is away; waiting for it: {why}"));
+        drop(seen);
+        self.changed.notify_one();
+    }
+
+    fn back(&self, what: &'static str) {
+        let mut seen = self.seen();
+        let before = seen.away.len();
+        seen.away.retain(|away| *away != what);
+        if seen.away.len() < before {
+            seen.notices.push(format!("the {what} is back"));
+            drop(seen);
+            self.changed.notify_one();
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl Conductor {
         clock: Arc<dyn Clock>,
         observer: Option<Arc<dyn Observer>>,
     ) -> Self {
-        let board_outage = Arc::new(Outage::new("job board"));
+        let board_outage = Arc::new(Outage::new("job board", observer.clone()));
         let leases = Leases::new(
             Arc::clone(&board),
             Arc::clone(&store),
@@ -104,7 +104,7 @@ impl Conductor {
             slots: Arc::new(Semaphore::new(settings.max_tasks.max(1))),
             look: Notify::new(),
             board_outage,
-            store_outage: Outage::new("store"),
+            store_outage: Outage::new("store", observer.clone()),
             settings,
             store,
             board,

@@ -1,7 +1,9 @@
 //! Says once that something is away, and once that it is back.
 
 use std::error::Error;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::engine::Observer;
 
 /// What was asked of it. On a full disk all can still be read, and that is no sign that it is back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,9 +15,9 @@ pub(super) enum Access {
 }
 
 /// Whether something that a conductor needs is away.
-#[derive(Debug)]
 pub(super) struct Outage {
     what: &'static str,
+    observer: Option<Arc<dyn Observer>>,
     away: Mutex<Away>,
 }
 
@@ -26,9 +28,10 @@ struct Away {
 }
 
 impl Outage {
-    pub(super) fn new(what: &'static str) -> Self {
+    pub(super) fn new(what: &'static str, observer: Option<Arc<dyn Observer>>) -> Self {
         Self {
             what,
+            observer,
             away: Mutex::default(),
         }
     }
@@ -40,6 +43,9 @@ impl Outage {
             tracing::debug!(error, "the {} is still away", self.what);
         } else {
             tracing::warn!(error, "the {} is away; waiting for it", self.what);
+            if let Some(observer) = &self.observer {
+                observer.away(self.what, error);
+            }
         }
         match access {
             Access::Read => away.reads = true,
@@ -57,6 +63,9 @@ impl Outage {
         }
         if before && !away.writes {
             tracing::info!("the {} is back", self.what);
+            if let Some(observer) = &self.observer {
+                observer.back(self.what);
+            }
         }
     }
 
@@ -68,8 +77,6 @@ impl Outage {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::Arc;
-
     use tracing::field::{Field, Visit};
     use tracing::span;
 
@@ -109,7 +116,7 @@ mod tests {
     fn a_full_disk_is_told_once_though_it_can_be_read_and_once_more_when_it_takes_something() {
         let said = Said::default();
         tracing::subscriber::with_default(said.clone(), || {
-            let store = Outage::new("store");
+            let store = Outage::new("store", None);
             let full = io::Error::other("the disk is full");
             store.answered(Access::Read);
             for _ in 0..3 {
@@ -132,7 +139,7 @@ mod tests {
     fn what_could_not_be_read_is_back_when_it_can_be() {
         let said = Said::default();
         tracing::subscriber::with_default(said.clone(), || {
-            let board = Outage::new("job board");
+            let board = Outage::new("job board", None);
             board.failed(Access::Read, &io::Error::other("it is not there"));
             board.answered(Access::Read);
         });

@@ -24,6 +24,8 @@ pub use stop::Stop;
 pub use term::Term;
 pub use writer::{WriteError, Writer};
 
+use std::error::Error;
+
 use crate::model::{JobId, Record};
 use crate::ports::LogChunk;
 
@@ -33,4 +35,8 @@ pub trait Observer: Send + Sync {
     fn committed(&self, job: JobId, records: &[Record]);
     /// A task put out something.
     fn logged(&self, chunk: &LogChunk);
+    /// Something that a job needs (`what`: the store, the job board) is away, and is waited for. May be told again.
+    fn away(&self, what: &'static str, why: &dyn Error);
+    /// It is back. May be told again.
+    fn back(&self, what: &'static str);
 }

@@ -205,6 +205,9 @@ impl Work {
                 Ok(()) => {
                     if unsure {
                         tracing::info!("the store is back");
+                        if let Some(observer) = &self.observer {
+                            observer.back("store");
+                        }
                     }
                     return Ok(());
                 }
@@ -212,6 +215,9 @@ impl Work {
                     if !unsure {
                         let cause = &error as &dyn std::error::Error;
                         tracing::warn!(cause, "the store is away; waiting for it");
+                        if let Some(observer) = &self.observer {
+                            observer.away("store", cause);
+                        }
                     }
                     unsure = true;
                     self.clock.sleep(pause).await;

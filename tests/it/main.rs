@@ -5,6 +5,7 @@ mod board_contract;
 mod calls;
 mod cli;
 mod clock;
+mod cluster;
 mod compile;
 mod conductor;
 mod conformance;
