@@ -163,7 +163,8 @@ impl Reads {
             | Shape::Int
             | Shape::Size
             | Shape::Path
-            | Shape::Sha256 => Self::Template,
+            | Shape::Sha256
+            | Shape::Statement => Self::Template,
         }
     }
 }
