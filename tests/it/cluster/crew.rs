@@ -134,6 +134,7 @@ impl Crew {
     /// Kills a conductor, sees to it that nothing of it is left (E15), and puts another one in its place.
     pub async fn kill_and_replace(&mut self, at: usize) {
         let post = &mut self.posts[at];
+        assert!(process_of(&post.name).is_some(), "it can be found");
         post.child.kill().unwrap();
         post.child.wait().unwrap();
         let (name, killed) = (post.name.clone(), Instant::now());

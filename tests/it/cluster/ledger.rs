@@ -113,6 +113,7 @@ pub async fn judge(crew: &Crew) {
         let loaded = crew.store.load(*id).await.unwrap().expect("it was posted");
         let events = crew.store.events(*id, 0, u32::MAX).await.unwrap();
         let lines = lines(crew, *id);
+        assert!(!lines.is_empty(), "nothing was done for {id}");
         // Said should anything below fail: the test's output is shown then.
         println!("{id} {}: {lines:?}\n{events:?}", loaded.job.flow.state);
         history(&loaded, &events);

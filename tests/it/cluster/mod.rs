@@ -6,9 +6,11 @@
 mod crew;
 mod ledger;
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use fastrand::Rng;
+use jobrunner::ports::Store as _;
 use rustix::process::Signal;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
@@ -213,7 +215,6 @@ async fn a_frozen_conductor_that_wakes_up_commits_nothing_and_its_tasks_have_end
 
 /// How many events each job has.
 async fn events(crew: &Crew) -> Vec<i64> {
-    use jobrunner::ports::Store as _;
     let mut seqs = Vec::new();
     for id in &crew.jobs {
         let loaded = crew.store.load(*id).await.unwrap().unwrap();
@@ -228,7 +229,7 @@ async fn a_key_makes_one_job_whoever_posts_at_once() {
     let mut posting = Vec::new();
     for _ in 0..4 {
         let mut command = crew.home.command("post good.flow.yaml --key one");
-        command.stdout(std::process::Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
         posting.push(command.spawn().unwrap());
     }
     let mut ids: Vec<_> = posting

@@ -48,11 +48,19 @@ struct AtWork {
 impl AtWork {
     /// Posts the flow to a store and starts a conductor for it.
     fn start(url: &str) -> Self {
-        let home = Home::with("chain.flow.yaml", &flow()).set("JOBRUNNER_STORE", url);
+        let home = Self::home(url);
         home.run("post chain.flow.yaml").exits(0);
+        Self::with(home, "run --until-empty")
+    }
+
+    fn home(url: &str) -> Home {
+        Home::with("chain.flow.yaml", &flow()).set("JOBRUNNER_STORE", url)
+    }
+
+    fn with(home: Home, command: &str) -> Self {
         let said = fs::File::create(home.path("said")).unwrap();
         let child = home
-            .command("run --until-empty")
+            .command(command)
             .stdout(Stdio::null())
             .stderr(said)
             .spawn()
@@ -109,6 +117,27 @@ async fn a_server_that_is_killed_and_started_again_costs_time_alone() {
         work.has_done(5).await;
         work.succeeds().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_that_is_run_here_says_once_that_its_store_is_away_and_once_that_it_is_back() {
+    let mut server = Server::start(Kind::MariaDb, &[]).await;
+    let home = AtWork::home(&server.database().await);
+    let work = AtWork::with(home, "run chain.flow.yaml");
+    work.has_done(2).await;
+    server.kill();
+    work.says("the store is away; waiting for it: ").await;
+    server.start_again(&[]).await;
+    work.says("the store is back").await;
+    let said = work.said();
+    let about: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("the store is"))
+        .collect();
+    assert_eq!(about.len(), 2, "{said}");
+    // Which of the things that a dying server does was seen first is not told before.
+    assert!(about[0].contains("`mysql://jobrunner@127.0.0.1:"), "{said}");
+    work.succeeds().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
