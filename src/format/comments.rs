@@ -102,7 +102,8 @@ fn between(text: &str, from: usize, to: usize, notation: Notation, found: &mut V
         let end = line_end(text, start);
         found.push(Comment {
             start,
-            text: text[start..end].trim_end().to_owned(),
+            // A mark of byte order is nothing that anybody sees, and YAML has none within a text.
+            text: text[start..end].trim_end().replace('\u{feff}', ""),
             alone: text[line_start(text, start)..start].trim().is_empty(),
         });
         at = end.min(to);
