@@ -1,5 +1,6 @@
 //! A program to be run: found, checked against the kernel's limits, and made into a command.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{Seek, Write};
 #[cfg(not(target_os = "linux"))]
@@ -17,7 +18,7 @@ use crate::model::{Failure, FailureKind};
 const LONGEST_WORD: usize = 128 * 1024;
 
 /// What is to be run, and with what.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Program {
     /// The program and its arguments.
     pub argv: Vec<String>,
@@ -27,6 +28,14 @@ pub struct Program {
     pub dir: Option<PathBuf>,
     /// What it can read on standard input.
     pub stdin: Option<String>,
+}
+
+impl fmt::Debug for Program {
+    /// Its name alone: arguments and environment may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.argv.first();
+        f.debug_tuple("Program").field(&name).finish()
+    }
 }
 
 impl Program {
