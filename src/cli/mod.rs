@@ -125,16 +125,11 @@ enum Command {
     Prune(prune::Arguments),
 }
 
-/// The hidden argument by which the program starts itself as the guard of a conductor's processes.
-const GUARD: &str = "__guard";
-
 /// Does what the arguments say; the code to end with.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    if let [_, hidden, mark] = arguments.as_slice()
-        && hidden == GUARD
-    {
-        return crate::tasks::guard::main(&mark.to_string_lossy());
+    if let Some(code) = crate::tasks::guard::main_if_asked(&arguments) {
+        return code;
     }
     report::finish(perform(&arguments))
 }

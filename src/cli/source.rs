@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::GUARD;
 use super::diagnostics::has_errors;
 use super::flows::Flows;
 use super::report::{Error, Exit, Result};
@@ -28,9 +27,7 @@ pub struct Source {
 /// The kinds that this program knows, for a conductor of that id. Nothing is started before the first call.
 #[must_use]
 pub fn kinds(conductor: &ConductorId) -> Kinds {
-    // The program itself, also if it has been replaced or moved since it was started.
-    let program = std::env::current_exe().unwrap_or_else(|_| "jobrunner".into());
-    let guard = vec![program.into_os_string(), GUARD.into()];
+    let guard = tasks::guard::this_program();
     tasks::builtin(tasks::Settings::new(
         conductor.0.clone(),
         guard,

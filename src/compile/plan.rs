@@ -302,6 +302,24 @@ pub enum Input {
     Secret(SecretSource),
 }
 
+impl From<&str> for Input {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<Value> for Input {
+    fn from(value: Value) -> Self {
+        Self::Value(value)
+    }
+}
+
+impl From<SecretSource> for Input {
+    fn from(source: SecretSource) -> Self {
+        Self::Secret(source)
+    }
+}
+
 impl Task {
     /// The kind that the flow names.
     #[must_use]

@@ -8,7 +8,7 @@ use super::lease::Lease;
 use super::outage::Access;
 use super::{ConductorError, Shared, leftover, posted, stalled};
 use crate::engine::{Driven, JobContext, Loss, Orders, Secrets, StateFolder, Stop, Writer, drive};
-use crate::model::{Duration, Epoch, FlowRow, JobId, Timestamp, Value};
+use crate::model::{Duration, Epoch, FlowRow, FlowState, JobId, Timestamp, Value};
 use crate::ports::{BoardError, Claim, Loaded, Notice, StoreError};
 use crate::scheduler::Scheduler;
 
@@ -26,7 +26,7 @@ pub enum Ended {
     AtRest {
         /// Where it stands.
         flow: FlowRow,
-        /// What the flow hands out.
+        /// What the flow hands out, if it has succeeded.
         provided: IndexMap<String, Value>,
     },
     /// The conductor was told to stop; another one can go on at once.
@@ -176,7 +176,7 @@ impl Job<'_> {
             epoch: self.epoch,
             owner: shared.settings.id.clone(),
             conductor: shared.settings.name.clone(),
-            secrets: Secrets::new(&plan),
+            secrets: Secrets::of(&plan).await,
             state: StateFolder::new(&shared.settings.state, self.id),
             plan,
             kinds: shared.kinds.clone(),
@@ -199,7 +199,13 @@ impl Job<'_> {
         drop(loaded.checkpoint);
         Ok(
             match drive(Arc::new(context), scheduler, seq, asked, orders).await {
-                Driven::AtRest { flow, provided } => Ended::AtRest { flow, provided },
+                Driven::AtRest { flow, mut provided } => {
+                    // What was undone hands out nothing.
+                    if flow.state != FlowState::Success {
+                        provided.clear();
+                    }
+                    Ended::AtRest { flow, provided }
+                }
                 Driven::HandedOver => Ended::HandedOver,
                 Driven::Lost(loss) => Ended::Lost(loss),
                 Driven::Corrupt(why) => {

@@ -4,22 +4,28 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 
 use aho_corasick::AhoCorasick;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::forms::{self, PART};
 use crate::model::{Failure, Value};
 
 const MASK: &str = "***";
-/// Lines of a secret that are at least this long are masked on their own too.
-const LINE: usize = 8;
 
 /// Knows the secrets of a job, in the forms in which they may show up.
-#[derive(Debug)]
 pub(super) struct Masker {
     finder: AhoCorasick,
+    /// In order.
     forms: Vec<String>,
     longest: usize,
+}
+
+impl fmt::Debug for Masker {
+    /// Tells nothing of what it knows.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Masker")
+    }
 }
 
 impl Masker {
@@ -27,14 +33,8 @@ impl Masker {
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut forms = BTreeSet::new();
         for secret in secrets {
-            let lines = secret.lines().filter(|line| line.len() >= LINE);
-            for part in lines.chain([secret]) {
-                forms.insert(part.to_owned());
-                forms.insert(utf8_percent_encode(part, NON_ALPHANUMERIC).to_string());
-                forms.insert(Value::from(part).to_string().trim_matches('"').to_owned());
-            }
+            forms::add(&mut forms, secret);
         }
-        forms.remove("");
         let forms: Vec<String> = forms.into_iter().collect();
         let longest = forms.iter().map(String::len).max()?;
         // Overlapping matches are wanted: where two secrets overlap, both are masked whole.
@@ -46,7 +46,7 @@ impl Masker {
         })
     }
 
-    /// The stretches of `bytes` that are secret, in order, none touching another.
+    /// The stretches of `bytes` that are secret, in order, none overlapping another.
     fn stretches(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let mut found: Vec<(usize, usize)> = self
             .finder
@@ -70,11 +70,25 @@ impl Masker {
         (from..bytes.len())
             .find(|at| {
                 let end = &bytes[*at..];
-                let begins =
-                    |form: &String| form.len() > end.len() && form.as_bytes().starts_with(end);
-                self.forms.iter().any(begins)
+                let after = self.forms.partition_point(|form| form.as_bytes() <= end);
+                let next = self.forms.get(after);
+                next.is_some_and(|form| form.as_bytes().starts_with(end))
             })
             .unwrap_or(bytes.len())
+    }
+
+    /// The stretches of bytes that are all that comes. What may have been cut off in the middle of a secret, by a
+    /// limit or because its process was ended, is secret too.
+    fn stretches_to_the_end(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
+        let mut stretches = self.stretches(bytes);
+        let open = self.open_end(bytes);
+        if bytes.len() - open >= PART {
+            match stretches.last_mut() {
+                Some(last) if open < last.1 => last.1 = bytes.len(),
+                Some(_) | None => stretches.push((open, bytes.len())),
+            }
+        }
+        stretches
     }
 
     /// Takes the next bytes of a stream, whose undecided end is in `held`, and appends what is decided to `out`.
@@ -91,16 +105,16 @@ impl Masker {
         held.drain(..decided);
     }
 
-    /// Ends a stream: what is still undecided is no secret as a whole.
+    /// Ends a stream.
     pub(super) fn finish(&self, held: &mut Vec<u8>, out: &mut Vec<u8>) {
-        let stretches = self.stretches(held);
+        let stretches = self.stretches_to_the_end(held);
         write_masked(held, &stretches, held.len(), out);
         held.clear();
     }
 
     /// Masks text.
     pub(super) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let stretches = self.stretches(text.as_bytes());
+        let stretches = self.stretches_to_the_end(text.as_bytes());
         if stretches.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -194,6 +208,22 @@ mod tests {
         let masker = Masker::new(["a\"b/c", "first line\nsecond line"]).unwrap();
         let text = r#"a%22b%2Fc a\"b/c a"b/c second line"#;
         assert_eq!(masker.text(text), "*** *** *** ***");
+    }
+
+    #[test]
+    fn a_secret_that_was_cut_off_is_masked() {
+        let masker = Masker::new(["correct horse battery"]).unwrap();
+        assert_eq!(masker.text("it is correct horse"), "it is ***");
+        assert_eq!(masker.text("it is correct"), "it is correct");
+        assert_eq!(in_pieces(&masker, "it is correct hor", 3), "it is ***");
+        let both = "correct horse battery correct horse batt";
+        assert_eq!(masker.text(both), "*** ***");
+    }
+
+    #[test]
+    fn what_knows_secrets_does_not_tell_them() {
+        let masker = Masker::new(["hunter2"]).unwrap();
+        assert_eq!(format!("{masker:?}"), "Masker");
     }
 
     #[test]

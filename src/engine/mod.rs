@@ -6,6 +6,7 @@
 mod attempt;
 mod context;
 mod driver;
+mod forms;
 mod log;
 mod mask;
 mod names;

@@ -1,41 +1,54 @@
 //! Secrets: read when they are used, and remembered only to be masked.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indexmap::IndexMap;
 
 use super::mask::Masker;
 use crate::compile::{Binding, Origin, Plan};
-use crate::model::{Failure, FailureKind, SecretSource, Value};
+use crate::model::{Declared, Failure, FailureKind, SecretSource, Value};
 
 /// The largest file that is read as a secret, in bytes.
 const LARGEST: u64 = 64 << 10;
 
+/// A text within a secret (a field of a mapping, an item of a list) is masked if it is at least this long, in bytes:
+/// of shorter ones, any output is full.
+const SHORTEST: usize = 4;
+
 /// The secrets of one job.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Secrets {
     known: Mutex<Known>,
 }
 
-#[derive(Debug, Default)]
+impl fmt::Debug for Secrets {
+    /// Tells none of them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
+}
+
+#[derive(Default)]
 struct Known {
     texts: BTreeSet<String>,
     masker: Option<Arc<Masker>>,
 }
 
 impl Secrets {
-    /// The secrets of a plan. Those in the environment are masked from now on, whether a task uses them or not:
-    /// processes inherit them.
-    #[must_use]
-    pub fn new(plan: &Plan) -> Self {
+    /// The secrets of a plan. All that can be read are masked from now on, whether a task uses them or not: processes
+    /// inherit the environment, and may read a file themselves. What cannot be read is told when it is used.
+    pub async fn of(plan: &Plan) -> Self {
         let secrets = Self::default();
-        let inner = plan.inner_secrets.values().map(|(source, _)| source);
-        for source in plan.secrets.values().chain(inner) {
-            if let SecretSource::Env(name) = source
-                && let Ok(text) = std::env::var(name)
+        let inner = plan.inner_secrets.keys();
+        for name in plan.secrets.keys().chain(inner) {
+            if let Some((source, declared)) = found(plan, name)
+                && can_be_read_again(source).await
+                && let Ok(text) = read_source(source).await
             {
-                secrets.remember(text);
+                // What it is, if it is not of its type, is told when it is used.
+                let _ = secrets.value_of(text, declared);
             }
         }
         secrets
@@ -61,28 +74,78 @@ impl Secrets {
             let failed = |why: String| {
                 Failure::new(FailureKind::Secret, format!("the secret `{name}`: {why}"))
             };
-            let inner = plan.inner_secrets.get(name);
-            let source = plan.secrets.get(name).or(inner.map(|(source, _)| source));
-            let source = source.ok_or_else(|| failed("nothing tells where it is".to_owned()))?;
+            let (source, declared) =
+                found(plan, name).ok_or_else(|| failed("nothing tells where it is".to_owned()))?;
             let text = read_source(source).await.map_err(failed)?;
-            self.remember(text.clone());
-            let declared = plan.store.get(name).or(inner.map(|(_, declared)| declared));
-            let value = match declared {
-                Some(declared) => declared.read(&text).map_err(|_| {
-                    // What the text says is not for messages.
-                    failed(format!("what `{source}` holds is not a {}", declared.ty))
-                })?,
-                None => Value::String(text),
-            };
+            let value = self.value_of(text, declared).map_err(|ty| {
+                // What the text says is not for messages.
+                failed(format!("what `{source}` holds is not a {ty}"))
+            })?;
             values.insert(leaf.key, value);
         }
         Ok(values)
     }
 
-    fn remember(&self, text: String) {
+    /// The value that a text declares, which is masked from now on, with all that it is made of; or what type it is
+    /// not.
+    fn value_of(&self, text: String, declared: Option<&Declared>) -> Result<Value, String> {
+        let value = match declared {
+            Some(declared) => declared.read(&text).map_err(|_| declared.ty.to_string()),
+            None => Ok(Value::String(text.clone())),
+        };
+        let mut texts = vec![text];
+        if let Ok(value) = &value {
+            texts.extend(text_of(value));
+            parts(value, &mut texts);
+        }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.texts.insert(text) {
+        let before = known.texts.len();
+        known.texts.extend(texts);
+        if known.texts.len() > before {
             known.masker = Masker::new(known.texts.iter().map(String::as_str)).map(Arc::new);
+        }
+        value
+    }
+}
+
+/// Where a secret is read from, and what it is declared to be.
+fn found<'p>(plan: &'p Plan, name: &str) -> Option<(&'p SecretSource, Option<&'p Declared>)> {
+    let inner = plan.inner_secrets.get(name);
+    let source = plan.secrets.get(name).or(inner.map(|(source, _)| source));
+    let declared = plan.store.get(name).or(inner.map(|(_, declared)| declared));
+    Some((source?, declared))
+}
+
+/// What a template makes of it.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Some(value.to_string())
+        }
+    }
+}
+
+/// The texts and numbers within a list or a mapping.
+fn parts(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| parts(item, texts)),
+        Value::Object(entries) => entries.values().for_each(|item| parts(item, texts)),
+        Value::String(_) | Value::Number(_) => {
+            texts.extend(text_of(value).filter(|text| text.len() >= SHORTEST));
+        }
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// Whether reading takes nothing away, and does not wait: a pipe is left to whoever uses it.
+async fn can_be_read_again(source: &SecretSource) -> bool {
+    match source {
+        SecretSource::Env(_) => true,
+        SecretSource::File(path) => {
+            let about = tokio::fs::metadata(path).await;
+            about.is_ok_and(|about| about.is_file())
         }
     }
 }

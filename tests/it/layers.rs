@@ -28,6 +28,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("boards", &["model", "ports", "sql"]),
     ("tasks", &["model", "ports"]),
     (
+        "runner",
+        &[
+            "model",
+            "syntax",
+            "compile",
+            "ports",
+            "conductor",
+            "stores",
+            "boards",
+            "tasks",
+        ],
+    ),
+    (
         "cli",
         &[
             "model",

@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -28,6 +28,26 @@ const START: Duration = Duration::from_secs(20);
 /// How the guard is started: a program and its arguments. The conductor's mark is added as the last argument;
 /// the program hands it to [`main`].
 pub type GuardCommand = Vec<OsString>;
+
+/// The hidden argument by which a program starts itself as the guard of its processes.
+const ARGUMENT: &str = "__guard";
+
+/// How this program starts itself as a guard, if it begins with [`main_if_asked`]; also if it has been replaced or moved
+/// since it was started.
+#[must_use]
+pub fn this_program() -> GuardCommand {
+    let program = std::env::current_exe().unwrap_or_else(|_| "jobrunner".into());
+    vec![program.into_os_string(), ARGUMENT.into()]
+}
+
+/// Is the guard, if that is what the program's arguments ask for; the code to end with.
+#[must_use]
+pub fn main_if_asked(arguments: &[OsString]) -> Option<ExitCode> {
+    match arguments {
+        [_, hidden, mark] if hidden == ARGUMENT => Some(main(&mark.to_string_lossy())),
+        _ => None,
+    }
+}
 
 /// Without a guard no child is started.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! A program to be run: found, checked against the kernel's limits, and made into a command.
 
+use std::fmt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,7 +14,7 @@ use crate::model::{Failure, FailureKind};
 const LONGEST_WORD: usize = 128 * 1024;
 
 /// What is to be run, and with what.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Program {
     /// The program and its arguments.
     pub argv: Vec<String>,
@@ -21,6 +22,14 @@ pub struct Program {
     pub env: Vec<(String, String)>,
     /// Where it runs; where the conductor runs if `None`.
     pub dir: Option<PathBuf>,
+}
+
+impl fmt::Debug for Program {
+    /// Its name alone: arguments and environment may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.argv.first();
+        f.debug_tuple("Program").field(&name).finish()
+    }
 }
 
 impl Program {

@@ -175,7 +175,7 @@ impl Ran {
 }
 
 /// Text in which times, ids, machines and folders have names.
-fn steady(text: &str, folder: &Path) -> String {
+pub fn steady(text: &str, folder: &Path) -> String {
     let host = rustix::system::uname()
         .nodename()
         .to_string_lossy()

@@ -12,4 +12,4 @@ mod rehearse;
 mod running;
 mod sarif;
 
-pub use home::Home;
+pub use home::{Home, steady};

@@ -3,6 +3,7 @@
 //! Each ends with the test binary for certain, also if that is killed: `setpriv` has the system kill it when the thread
 //! that started it is gone, and that thread lasts as long as the binary.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -63,6 +64,23 @@ impl Redis {
     /// A connection that is not the board's.
     pub fn connect(&self) -> redis::Connection {
         connect(&self.url())
+    }
+
+    /// What it has written to its disk: each command that changed something, with `--appendonly yes`.
+    pub fn saved(&self) -> Vec<u8> {
+        let mut saved = Vec::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    saved.extend(fs::read(path).unwrap());
+                }
+            }
+        }
+        saved
     }
 
     /// Ends it without a word.
