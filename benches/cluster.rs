@@ -24,7 +24,7 @@ use jobrunner::boards::redis::{RedisAddress, RedisBoard};
 use jobrunner::compile;
 use jobrunner::conductor::{Conductor, Settings, Stop, Until};
 use jobrunner::model::{
-    Bundle, Failure, JobId, KindSchema, NewJob, Priority, SourceFile, Timestamp, Value, Waits,
+    Bundle, Failure, FlowState, JobId, KindSchema, NewJob, Priority, SourceFile, Timestamp, Value, Waits,
 };
 use jobrunner::ports::{Call, JobBoard, Kinds, Notice, Outcome, Store, SystemClock, TaskKind};
 use jobrunner::stores::sql::SqlStore;
@@ -133,6 +133,9 @@ impl Cluster {
         let (plan, problems) =
             compile::compile(&declaration, &self.kinds.schemas().collect::<Vec<_>>());
         let plan = plan.unwrap_or_else(|| panic!("{problems:?}"));
+        // The digest is that of a plan with its inputs.
+        let plan = plan.with_inputs(&Default::default());
+        let plan = plan.unwrap_or_else(|problems| panic!("{problems:?}"));
         NewJob {
             id: JobId(uuid::Uuid::now_v7()),
             name: "bench".to_owned(),
@@ -180,8 +183,13 @@ impl Cluster {
         done.expect("the conductor ends");
         let seconds = start.elapsed().as_secs_f64();
         let after = self.counted().await;
-        self.nothing.started();
+        let jobs = self.store.jobs(true, jobs).await.expect("they are listed");
+        for job in &jobs {
+            assert_eq!(job.flow.state, FlowState::Success);
+        }
+        let tasks = u32::try_from(self.nothing.started().len()).expect("a few");
         Ran {
+            tasks,
             seconds,
             statements: after[0] - before[0],
             commits: after[1] - before[1],
@@ -191,6 +199,7 @@ impl Cluster {
 
 /// What a run took.
 struct Ran {
+    tasks: u32,
     seconds: f64,
     statements: i64,
     commits: i64,
@@ -353,13 +362,14 @@ async fn main() {
     // What is prepared once is not counted.
     cluster.run(&list(3), 1).await;
     let runs = [
-        ("chain", "a durable chain", list(1_000), 1_000, 1, 200),
+        ("chain", "a durable chain", list(1_000), 1_000, 1, 1_000, 200),
         (
             "independent",
             "independent tasks",
             mapping(1_000),
             1_000,
             1,
+            1_000,
             200,
         ),
         (
@@ -368,15 +378,17 @@ async fn main() {
             list(3),
             200,
             200,
+            600,
             40,
         ),
     ];
-    for (what, about, flow, n, jobs, peer_n) in runs {
+    for (what, about, flow, n, jobs, tasks, peer_n) in runs {
         if !is_chosen(what) {
             continue;
         }
         for _ in 0..3 {
             let ran = cluster.run(&flow, jobs).await;
+            assert_eq!(ran.tasks, tasks, "all of them ran");
             tell(
                 "jobrunner",
                 about,
