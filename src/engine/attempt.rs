@@ -183,6 +183,9 @@ impl Attempt {
             () = self.stop.cancelled() => return Err(stopped()),
             () = self.context.term.lasts(self.context.clock.as_ref()) => {}
         }
+        if !side.is_flows_own() && self.lacked_its_tool(side.name) {
+            return Ok(Value::Null);
+        }
         let command = &self.command;
         let key = self.key(side.name);
         let action = side.action;
@@ -285,6 +288,16 @@ impl Attempt {
     fn was_never_called(&self, name: &str) -> bool {
         let failure = self.own_failure(name);
         failure.is_some_and(|f| matches!(f.kind, FailureKind::Template | FailureKind::Secret))
+    }
+
+    /// Whether there is nothing to revert because a program was not installed: that is found out before anything is
+    /// done. An attempt before that one, on another machine, may have done something; then there was more than one for
+    /// a generation.
+    fn lacked_its_tool(&self, name: &str) -> bool {
+        let failure = self.own_failure(name);
+        let is_first = |failure: &Failure| failure.attempt <= self.command.generation + 1;
+        self.command.phase == Phase::Revert
+            && failure.is_some_and(|f| f.kind == FailureKind::MissingTool && is_first(f))
     }
 
     /// Waits for a call; past its deadline, or when the attempt is stopped, it is cancelled and awaited.

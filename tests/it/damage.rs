@@ -10,6 +10,10 @@ use std::process::{Command, Stdio};
 
 use fastrand::Rng;
 
+/// What the fuzzers hold to.
+#[path = "../../fuzz/src/lib.rs"]
+mod fuzzed;
+
 /// How often each flow is damaged.
 const CASES: usize = 12;
 /// So many are read by one process.
@@ -221,5 +225,88 @@ fn damaged_flows_bring_nothing_down() {
         let (name, code) = culprit.expect("what brings it down among others does so alone");
         let bytes = fs::read(folder.path().join(name)).unwrap();
         panic!("{name} ends it with {code:?}:\n{}", bytes.escape_ascii());
+    }
+}
+
+/// The files of a folder of the corpus, by name.
+fn seeds(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(folder);
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read(path).unwrap())
+        })
+        .collect();
+    found.sort();
+    assert!(found.len() >= 10, "the corpus is there");
+    found
+}
+
+#[test]
+fn the_corpus_of_the_fuzzers_is_read_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut names = Vec::new();
+    for (seeds, ending) in [(seeds("yaml"), "flow.yaml"), (seeds("text"), "flow")] {
+        for (name, bytes) in seeds {
+            let name = format!("{name}.{ending}");
+            fs::write(folder.path().join(&name), &bytes).unwrap();
+            names.push(name);
+        }
+    }
+    // Each alone: none may take much.
+    for name in &names {
+        let code = check(folder.path(), std::slice::from_ref(name));
+        assert!(is_well(code), "{name} ends it with {code:?}");
+    }
+}
+
+#[test]
+fn the_expressions_of_the_corpus_end_with_a_value_or_an_error() {
+    for (name, bytes) in seeds("expression") {
+        let Ok(text) = String::from_utf8(bytes) else {
+            continue;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let text = serde_json::Value::from(text);
+        let flow = format!(
+            "store: {{ a: 1, g: true, b: {{ default: text }}, c: [1, 2], d: {{ type: map, default: {{ e: {{ f: 0.5 }} }} }} }}\n\
+             tasks: {{ x: {{ when: {text}, shell: ':' }} }}\n"
+        );
+        fs::write(folder.path().join("e.flow.yaml"), flow).unwrap();
+        let script = format!("{LIMITS}; exec \"$0\" run e.flow.yaml");
+        let status = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_jobrunner")])
+            .current_dir(folder.path())
+            .env_clear()
+            .env("HOME", folder.path())
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        let code = status.unwrap().code();
+        assert!(matches!(code, Some(0..=2)), "{name} ends it with {code:?}");
+    }
+}
+
+#[test]
+fn what_the_fuzzers_hold_to_holds_for_their_corpus() {
+    for (name, bytes) in [seeds("yaml"), seeds("text"), seeds("expression")].concat() {
+        let held = std::panic::catch_unwind(|| {
+            fuzzed::yaml(&bytes);
+            fuzzed::text(&bytes);
+            fuzzed::flow(&bytes);
+        });
+        assert!(held.is_ok(), "{name}");
+    }
+    for (name, bytes) in seeds("expression") {
+        assert!(
+            std::panic::catch_unwind(|| fuzzed::expression(&bytes)).is_ok(),
+            "{name}"
+        );
     }
 }

@@ -15,10 +15,12 @@ use std::process::Stdio;
 use indexmap::IndexMap;
 use jobrunner::compile::Expression;
 use jobrunner::model::Span;
+use jobrunner::syntax::{Level, Node, NodeValue, tree};
 use regex::Regex;
 
 use crate::cli::{Home, steady};
 use crate::servers::redis::{bound_to_us, free_port, start};
+use crate::suite::bundle_of;
 
 /// What the folder is called on the pages.
 const FOLDER: &str = "/home/me/examples";
@@ -385,4 +387,62 @@ fn every_example_of_an_expression_gives_what_the_reference_says() {
         rows += 1;
     }
     assert!(rows > 50, "{rows} rows");
+}
+
+/// What a tree says, whatever its notation.
+fn plain(node: &Node) -> serde_json::Value {
+    match &node.value {
+        NodeValue::Null => serde_json::Value::Null,
+        // A name that stands there bare in the text notation is either a value or a word, which is told later.
+        NodeValue::Scalar { text, .. } => {
+            let bare = text
+                .strip_prefix("{{ ")
+                .and_then(|text| text.strip_suffix(" }}"));
+            bare.unwrap_or(text).into()
+        }
+        NodeValue::List(items) => items.iter().map(plain).collect(),
+        NodeValue::Map(entries) => {
+            let entries = entries.iter();
+            let entries = entries.map(|(key, node)| (key.text.clone(), plain(node)));
+            serde_json::Value::Object(entries.collect())
+        }
+    }
+}
+
+#[test]
+fn the_reference_has_every_key_in_both_notations() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/language.md")).unwrap();
+    let section = page.split_once("## All keys").unwrap().1;
+    let section = section.split("\n## ").next().unwrap();
+    let tables: Vec<&str> = section
+        .split("| --- | --- | --- | --- | --- |\n")
+        .skip(1)
+        .collect();
+    assert_eq!(tables.len(), Level::ALL.len());
+    let row = Regex::new(r"^\| `(\w+)` \| .* \| .* \| `(.*)` \| `(.*)` \|$").unwrap();
+    for (level, table) in Level::ALL.into_iter().zip(tables) {
+        let rows = table.lines().take_while(|line| line.starts_with('|'));
+        let rows: Vec<_> = rows
+            .map(|line| row.captures(line).unwrap_or_else(|| panic!("{line}")))
+            .collect();
+        let keys: BTreeSet<&str> = rows
+            .iter()
+            .map(|row| row.get(1).unwrap().as_str())
+            .collect();
+        let expected: BTreeSet<&str> = level.keys().iter().map(|key| key.name).collect();
+        assert_eq!(keys, expected, "{level:?}");
+        for row in rows {
+            let wrapped = match level {
+                Level::Store => [
+                    format!("store: {{ {} }}\n", &row[2]),
+                    format!("flow {{ store {{ {} }} }}", &row[3]),
+                ],
+                _ => [format!("{}\n", &row[2]), format!("flow {{ {} }}", &row[3])],
+            };
+            let [yaml, text] = [("a.flow.yaml", &wrapped[0]), ("a.flow", &wrapped[1])]
+                .map(|(name, text)| plain(&tree(&bundle_of(name, text)).unwrap()));
+            assert_eq!(yaml, text, "{level:?} {}", &row[1]);
+        }
+    }
 }

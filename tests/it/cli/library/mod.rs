@@ -35,6 +35,14 @@ fn a_program_that_is_not_installed_is_named() {
     let why = "`it` failed: `no-such-tool` is not there";
     assert!(ran.stdout.contains(why), "{}", ran.text());
     assert!(!home.has("ran"));
+    // Its own revert needs the program too: there is nothing that it would undo.
+    let home = Home::with("f.flow.yaml", &flow("{ odd: {} }")).and(
+        "tasks/odd.task.yaml",
+        "task: odd\nrequires: [no-such-tool]\nexecute: { shell: touch ran }\nrevert: { shell: touch undone }\n",
+    );
+    let ran = home.run("run f.flow.yaml").exits(1);
+    assert!(ran.stdout.contains(why), "{}", ran.text());
+    assert!(!home.has("ran") && !home.has("undone"));
 }
 
 #[test]
