@@ -68,7 +68,7 @@ pub(crate) fn read(
     match declared.check(value) {
         Ok(value) => Some(Template::Literal(value)),
         Err(error) => {
-            found.wrong(mistyped(name, &error, node));
+            found.wrong(mistyped(name, &declared.ty, &error, node));
             None
         }
     }
@@ -120,7 +120,7 @@ fn tree(name: &str, ty: &Type, node: &Node, found: &mut Found) -> Option<Templat
             match value {
                 Ok(value) => Some(Template::Literal(value)),
                 Err(error) => {
-                    found.wrong(mistyped(name, &error, node));
+                    found.wrong(mistyped(name, ty, &error, node));
                     None
                 }
             }
@@ -148,11 +148,12 @@ fn tree(name: &str, ty: &Type, node: &Node, found: &mut Found) -> Option<Templat
     }
 }
 
-fn mistyped(name: &str, error: &TypeError, node: &Node) -> Problem {
+fn mistyped(name: &str, ty: &Type, error: &TypeError, node: &Node) -> Problem {
     let help = match error {
-        TypeError::Mismatch { hint, .. } => {
-            format!("write {hint}, or a template whose value is that")
-        }
+        TypeError::Mismatch { hint, .. } => match ty.is_file() {
+            true => format!("write {hint}"),
+            false => format!("write {hint}, or a template whose value is that"),
+        },
         TypeError::NotOneOf { .. } => "write one of those".to_owned(),
         TypeError::OutOfRange { .. } | TypeError::Pattern { .. } => {
             "change the value, or what is allowed where it is declared".to_owned()

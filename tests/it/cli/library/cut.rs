@@ -184,6 +184,12 @@ fn a_written_file_is_undone_wherever_it_is_cut_off() {
 }
 
 #[test]
+fn a_made_folder_is_undone_wherever_it_is_cut_off() {
+    let task = "{ mkdir: { path: w/a/b/c, mode: '0700' } }";
+    is_undone_wherever_it_is_cut_off(task, 1, |home| write(home, "w/a/x", "", 0o644));
+}
+
+#[test]
 fn an_unpacked_archive_is_undone_wherever_it_is_cut_off() {
     is_undone_wherever_it_is_cut_off(EXTRACT, 3, archive_over_files);
 }
