@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 pub(crate) use shell::{Dialect, read as read_script};
-pub(crate) use text::Source;
+pub(crate) use text::{Source, read_statement};
 pub(crate) use url::read as read_url;
 
 use super::expression::to_text;

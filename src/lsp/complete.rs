@@ -245,6 +245,7 @@ impl At<'_> {
             Shape::Expression => self.names(),
             Shape::Text
             | Shape::Script
+            | Shape::Statement
             | Shape::Argv
             | Shape::Url
             | Shape::Json

@@ -7,6 +7,8 @@ pub enum Shape {
     Text,
     /// A POSIX shell script (or another interpreter's, where templates are an error): `{script, vars}`.
     Script,
+    /// Code in another language than a shell's, such as SQL; no template may stand in it.
+    Statement,
     /// A list of arguments; a list as a whole element is several.
     Argv,
     /// A URL; a value is percent-encoded for the place where it stands.

@@ -145,7 +145,7 @@ fn key() -> Value {
 pub(super) fn shaped(shape: Shape) -> Value {
     let or_template = |schema: Value| json!({ "anyOf": [schema, { "type": "string", "pattern": WITH_TEMPLATE }] });
     match shape {
-        Shape::Text | Shape::Path | Shape::Script => text(),
+        Shape::Text | Shape::Path | Shape::Script | Shape::Statement => text(),
         Shape::Argv => json!({ "anyOf": [
             { "type": "array", "minItems": 1, "items": text() },
             { "type": "string", "pattern": r"^\s*([^\s{]|\{[^{\s]|\{\{.*\}\})+\s*$" },

@@ -9,7 +9,16 @@ macro_rules! library {
     };
 }
 
-library!["file_write", "git_clone", "mkdir"];
+library![
+    "docker_run",
+    "file_write",
+    "git_clone",
+    "mkdir",
+    "rsync",
+    "service",
+    "ssh_exec",
+    "systemd_unit"
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! The task kinds that are built in: `shell`, `exec`, `http`, `sleep`, `approve`.
+//! The task kinds that are built in: `shell`, `exec`, `http`, `sleep`, `approve`, `mysql_query`, `redis_command`.
 //!
 //! A call with its rendered parameters enters; a result or a failure leaves, and output goes to the call's log
 //! as it comes. The kinds know nothing of flows: no template is rendered and no expression evaluated here, and
@@ -9,8 +9,10 @@ mod exec;
 pub mod guard;
 mod http;
 mod library;
+mod mysql_query;
 mod params;
 mod process;
+mod redis_command;
 mod shell;
 mod sleep;
 
@@ -70,6 +72,8 @@ pub fn builtin(settings: Settings) -> Kinds {
     kinds.add(Arc::new(exec::Exec::new(processes)));
     kinds.add(Arc::new(http::Http::new(settings.http)));
     kinds.add(Arc::new(approve::Approve));
+    kinds.add(Arc::new(mysql_query::MysqlQuery));
+    kinds.add(Arc::new(redis_command::RedisCommand));
     kinds.add(Arc::new(sleep::Sleep::new(settings.clock)));
     kinds
 }

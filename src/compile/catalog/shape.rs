@@ -5,7 +5,7 @@
 use indexmap::IndexMap;
 
 use crate::compile::Template;
-use crate::compile::template::{Dialect, Source, read_script, read_url};
+use crate::compile::template::{Dialect, Source, read_script, read_statement, read_url};
 use crate::compile::uses::{Found, Spot};
 use crate::model::{Shape, Span, Type, Value, format_duration, parse_duration, parse_size};
 use crate::syntax::{Node, NodeValue, Problem, Style, did_you_mean};
@@ -33,6 +33,10 @@ pub(crate) fn read(
         Shape::Script => {
             let source = reading.scalar(node, "a script", found)?;
             Some(read_script(source, reading.dialect, found))
+        }
+        Shape::Statement => {
+            let source = reading.scalar(node, "text", found)?;
+            Some(read_statement(source, found))
         }
         Shape::Argv => reading.arguments(node, found),
         Shape::Url => Some(read_url(reading.scalar(node, "a URL", found)?, found)),

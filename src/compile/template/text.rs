@@ -176,6 +176,28 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Reads code in another language than a shell's, in which no template may stand.
+pub(crate) fn read_statement(source: Source<'_>, found: &mut Found) -> Template {
+    let mut code = String::new();
+    for piece in source.split(found) {
+        match piece {
+            Raw::Text(text) => code.push_str(&text),
+            Raw::Expression(text, range) => found.wrong(
+                Problem::error(
+                    "template-in-script",
+                    source.span_of(range),
+                    format!("`{{{{ {text} }}}}` would become a part of the code"),
+                )
+                .label("in a statement")
+                .help(format!(
+                    "write `?` there, and the value among the `values`: `[\"{{{{ {text} }}}}\"]`"
+                )),
+            ),
+        }
+    }
+    Template::Literal(code.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ mod mariadb;
 mod postgres;
 pub mod proxy;
 pub mod redis;
+pub mod sshd;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
