@@ -127,6 +127,8 @@ fn option(name: &str, declared: &Declared) -> Arg {
         | Type::Port
         | Type::Url
         | Type::Path
+        | Type::File
+        | Type::Template
         | Type::Date
         | Type::List(_)
         | Type::Map
@@ -198,7 +200,12 @@ impl Inputs {
         let mut given = Given(IndexMap::new());
         for text in &self.set {
             let (name, value) = split("--set", text, "port=8080")?;
-            given.add(name, Input::Text(value.to_owned()))?;
+            let declared = store.iter().find(|(known, _)| known.value == name);
+            let input = match declared {
+                Some((_, declared)) => as_text(name, declared, value)?,
+                None => Input::Text(value.to_owned()),
+            };
+            given.add(name, input)?;
         }
         for text in &self.set_json {
             let (name, value) = split("--set-json", text, "regions='[\"eu\", \"us\"]'")?;
@@ -227,7 +234,7 @@ impl Inputs {
             let input = if declared.secret {
                 secret(name, value)?
             } else {
-                Input::Text(value.clone())
+                as_text(name, declared, value)?
             };
             given.add(name, input)?;
         }
@@ -269,8 +276,22 @@ fn secret(name: &str, text: &str) -> Result<Input> {
     })
 }
 
+/// What is written for a name; of a file, its text.
+fn as_text(name: &str, declared: &Declared, value: &str) -> Result<Input> {
+    let text = match declared.ty.is_file() {
+        true => whole(&format!("`{name}={value}`"), value)?,
+        false => value.to_owned(),
+    };
+    Ok(Input::Text(text))
+}
+
 fn read(name: &str, path: &str) -> Result<String> {
-    let wrong = |why: &str| Error::input(format!("`--set-file {name}={path}`: {why}"));
+    let text = whole(&format!("`--set-file {name}={path}`"), path)?;
+    Ok(text.strip_suffix('\n').map_or(text.clone(), str::to_owned))
+}
+
+fn whole(option: &str, path: &str) -> Result<String> {
+    let wrong = |why: &str| Error::input(format!("{option}: {why}"));
     let about =
         fs::metadata(path).map_err(|error| wrong("the file cannot be read").because(&error))?;
     if !about.is_file() {
@@ -280,7 +301,5 @@ fn read(name: &str, path: &str) -> Result<String> {
         return Err(wrong("the file is larger than 1 MiB")
             .help("set the file's path instead, and let a task read it"));
     }
-    let text = fs::read_to_string(path)
-        .map_err(|error| wrong("the file cannot be read").because(&error))?;
-    Ok(text.strip_suffix('\n').map_or(text.clone(), str::to_owned))
+    fs::read_to_string(path).map_err(|error| wrong("the file cannot be read").because(&error))
 }

@@ -3,6 +3,7 @@
 //! Text enters and a checked [`Expression`] leaves; later, values enter and a value leaves. Nothing here knows what
 //! a name stands for. Evaluation is a pure function of the values given, and its time and memory are bounded.
 
+mod render;
 mod scan;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
+pub(crate) use render::check as check_text;
 pub use scan::Reference;
 pub(crate) use scan::{end_of_string, scan};
 
@@ -34,6 +36,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_fuel(Some(FUEL));
     environment.remove_global("debug");
     environment.remove_global("namespace");
+    environment.add_filter("render", render::render);
     environment
 });
 
@@ -41,7 +44,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 pub(crate) const FUNCTIONS: [&str; 2] = ["range", "dict"];
 
 /// Filters and tests that people know, for "did you mean".
-const FILTERS: [&str; 32] = [
+const FILTERS: [&str; 33] = [
     "abs",
     "attr",
     "bool",
@@ -65,6 +68,7 @@ const FILTERS: [&str; 32] = [
     "map",
     "max",
     "min",
+    "render",
     "replace",
     "reverse",
     "round",
@@ -317,7 +321,7 @@ fn suggest<const N: usize>(problem: Problem, word: &str, known: [&'static str; N
     }
 }
 
-fn told(error: &minijinja::Error) -> String {
+pub(super) fn told(error: &minijinja::Error) -> String {
     let kind = error.kind().to_string();
     match error.detail() {
         Some(detail) => format!("{kind}: {detail}"),

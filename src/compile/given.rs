@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::Template;
 use super::catalog::{Reading, node_text, read_shape};
+use super::expression::check_text;
 use super::template::{Source, read_url};
 use super::uses::{Found, Spot};
 use crate::model::{Declared, Shape, Spanned, Type, TypeError, Value};
@@ -67,7 +68,7 @@ pub(crate) fn read(
     match declared.check(value) {
         Ok(value) => Some(Template::Literal(value)),
         Err(error) => {
-            found.wrong(mistyped(name, &error, node));
+            found.wrong(mistyped(name, &declared.ty, &error, node));
             None
         }
     }
@@ -80,6 +81,23 @@ fn tree(name: &str, ty: &Type, node: &Node, found: &mut Found) -> Option<Templat
             let help = format!("write {}", ty.hint());
             found.wrong(Problem::error("missing-value", node.span, what).help(help));
             None
+        }
+        (
+            NodeValue::Scalar {
+                text,
+                style: Style::File,
+            },
+            _,
+        ) => {
+            if *ty == Type::Template
+                && let Err(why) = check_text(text)
+            {
+                let what = format!("`{name}` is no template: {why}");
+                let help = "expressions stand in `{{ … }}`, statements in `{% … %}`";
+                found.wrong(Problem::error("bad-expression", node.span, what).help(help));
+                return None;
+            }
+            Some(Template::Literal(Value::from(text.as_str())))
         }
         (NodeValue::Scalar { text, style }, _) => {
             let source = Source::new(text, node.span);
@@ -102,7 +120,7 @@ fn tree(name: &str, ty: &Type, node: &Node, found: &mut Found) -> Option<Templat
             match value {
                 Ok(value) => Some(Template::Literal(value)),
                 Err(error) => {
-                    found.wrong(mistyped(name, &error, node));
+                    found.wrong(mistyped(name, ty, &error, node));
                     None
                 }
             }
@@ -130,11 +148,12 @@ fn tree(name: &str, ty: &Type, node: &Node, found: &mut Found) -> Option<Templat
     }
 }
 
-fn mistyped(name: &str, error: &TypeError, node: &Node) -> Problem {
+fn mistyped(name: &str, ty: &Type, error: &TypeError, node: &Node) -> Problem {
     let help = match error {
-        TypeError::Mismatch { hint, .. } => {
-            format!("write {hint}, or a template whose value is that")
-        }
+        TypeError::Mismatch { hint, .. } => match ty.is_file() {
+            true => format!("write {hint}"),
+            false => format!("write {hint}, or a template whose value is that"),
+        },
         TypeError::NotOneOf { .. } => "write one of those".to_owned(),
         TypeError::OutOfRange { .. } | TypeError::Pattern { .. } => {
             "change the value, or what is allowed where it is declared".to_owned()

@@ -253,6 +253,7 @@ impl At<'_> {
             | Shape::Query
             | Shape::Duration
             | Shape::Instant
+            | Shape::Sha256
             | Shape::StatusCodes
             | Shape::Int
             | Shape::Size

@@ -33,6 +33,8 @@ pub enum Shape {
     Int,
     /// A number of bytes.
     Size,
+    /// A SHA-256 sum: 64 hexadecimal digits.
+    Sha256,
     /// A path.
     Path,
     /// One of these words.
@@ -82,6 +84,8 @@ pub enum Waits {
     Nothing,
     /// For an instant: the scheduler keeps it in the checkpoint.
     Instant,
+    /// For something elsewhere to be there: what is begun anew asks again.
+    Elsewhere,
     /// For a person's answer: the scheduler keeps in the checkpoint until when.
     Person,
 }

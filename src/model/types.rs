@@ -34,6 +34,10 @@ pub enum Type {
     Path,
     /// A calendar date: `2026-11-24`.
     Date,
+    /// A file of text, of which the path is written: its text.
+    File,
+    /// A file that is a template: its text.
+    Template,
     /// A list of values of one type.
     List(Box<Type>),
     /// A mapping.
@@ -44,7 +48,7 @@ pub enum Type {
 
 impl Type {
     /// The words for types, as authors write them.
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 15] = [
         "string",
         "int",
         "float",
@@ -55,6 +59,8 @@ impl Type {
         "url",
         "path",
         "date",
+        "file",
+        "template",
         "list<string>",
         "map",
         "any",
@@ -74,13 +80,22 @@ impl Type {
             "url" => Self::Url,
             "path" => Self::Path,
             "date" => Self::Date,
+            "file" => Self::File,
+            "template" => Self::Template,
             "list" => Self::List(Box::new(Self::Any)),
             "map" => Self::Map,
             "any" => Self::Any,
-            other => Self::List(Box::new(Self::parse(
-                other.strip_prefix("list<")?.strip_suffix('>')?,
-            )?)),
+            other => {
+                let item = Self::parse(other.strip_prefix("list<")?.strip_suffix('>')?)?;
+                return (!item.is_file()).then(|| Self::List(Box::new(item)));
+            }
         })
+    }
+
+    /// Whether what is written for it is the path of a file, and its value the text of that file.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::File | Self::Template)
     }
 
     /// Reads text, as `--set name=value` gives it, as a value of this type.
@@ -94,7 +109,9 @@ impl Type {
             found: text.to_owned(),
         };
         Ok(match self {
-            Self::String | Self::Path => Value::String(text.to_owned()),
+            Self::String | Self::Path | Self::File | Self::Template => {
+                Value::String(text.to_owned())
+            }
             Self::Int => Value::from(text.trim().parse::<i64>().map_err(|_| wrong())?),
             Self::Float => Number::from_f64(text.trim().parse::<f64>().map_err(|_| wrong())?)
                 .map(Value::Number)
@@ -140,7 +157,7 @@ impl Type {
     pub fn check(&self, value: Value) -> Result<Value, TypeError> {
         let ok = match (self, &value) {
             (Self::Any, _)
-            | (Self::String | Self::Path, Value::String(_))
+            | (Self::String | Self::Path | Self::File | Self::Template, Value::String(_))
             | (Self::Bool, Value::Bool(_))
             | (Self::Map, Value::Object(_)) => true,
             (Self::Int, Value::Number(n)) => n.is_i64(),
@@ -214,6 +231,7 @@ impl Type {
             Self::Url => "an absolute URL, such as https://example.test/path",
             Self::Path => "a path",
             Self::Date => "a date, such as 2026-11-24",
+            Self::File | Self::Template => "the path of a file",
             Self::List(_) => "a list: values with commas between them, or JSON",
             Self::Map => "a mapping, as JSON",
             Self::Any => "any value",
@@ -234,6 +252,8 @@ impl fmt::Display for Type {
             Self::Url => f.write_str("url"),
             Self::Path => f.write_str("path"),
             Self::Date => f.write_str("date"),
+            Self::File => f.write_str("file"),
+            Self::Template => f.write_str("template"),
             Self::List(item) => write!(f, "list<{item}>"),
             Self::Map => f.write_str("map"),
             Self::Any => f.write_str("any"),

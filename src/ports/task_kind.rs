@@ -56,7 +56,7 @@ pub struct Outcome {
     pub failure: Option<Failure>,
 }
 
-/// A task kind: `shell`, `exec`, `http`, `sleep`, `approve`, or one's own.
+/// A task kind: `shell`, `exec`, `http`, `probe`, `sleep`, `approve`, or one's own.
 #[async_trait]
 pub trait TaskKind: Send + Sync {
     /// All that compile ever sees of the kind.

@@ -55,10 +55,15 @@ fn of_type_named(name: &str, ty: &Type) -> Value {
         Type::String | Type::Url | Type::Path | Type::List(_) => {
             json!({ "type": "integer", "minimum": 0 })
         }
-        Type::Bool | Type::Date | Type::Map | Type::Any => json!(false),
+        Type::Bool | Type::Date | Type::File | Type::Template | Type::Map | Type::Any => {
+            json!(false)
+        }
     };
     then.insert("min".to_owned(), bound.clone());
     then.insert("max".to_owned(), bound);
+    if ty.is_file() {
+        then.insert("default".to_owned(), json!(false));
+    }
     match ty {
         Type::String | Type::Url | Type::Path | Type::Date => {}
         Type::Int
@@ -67,6 +72,8 @@ fn of_type_named(name: &str, ty: &Type) -> Value {
         | Type::Duration
         | Type::Size
         | Type::Port
+        | Type::File
+        | Type::Template
         | Type::List(_)
         | Type::Map
         | Type::Any => {

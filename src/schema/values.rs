@@ -164,6 +164,7 @@ pub(super) fn shaped(shape: Shape) -> Value {
         Shape::Instant => or_template(json!({
             "type": "string", "pattern": r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}",
         })),
+        Shape::Sha256 => or_template(json!({ "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" })),
         Shape::Expression => expression(),
         Shape::StatusCodes => {
             let code = json!({ "anyOf": [
@@ -191,7 +192,7 @@ fn size() -> Value {
 /// A value of a type, as a default is written.
 pub(super) fn typed(ty: &Type) -> Value {
     match ty {
-        Type::String | Type::Path => text(),
+        Type::String | Type::Path | Type::File | Type::Template => text(),
         Type::Int => json!({ "type": "integer" }),
         Type::Float => json!({ "type": "number" }),
         Type::Bool => json!({ "type": "boolean" }),

@@ -87,6 +87,7 @@ codes! {
     AS_MISSING = "as-missing": "A `for_each` without `as`: no task could use the value.";
 
     MISSING_FLOW = "missing-flow": "A sub-flow is not where it is looked for.";
+    MISSING_FILE = "missing-file": "A file that a task is given is not where it is looked for.";
     CONTAINS_ITSELF = "contains-itself": "A flow or a task kind uses itself, maybe by way of others.";
     OUTSIDE_FOLDER = "outside-folder": "A file that the flow uses stands outside of the flow's folder.";
     UNREADABLE_FILE = "unreadable-file": "A file that the flow uses cannot be read.";

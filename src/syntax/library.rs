@@ -5,6 +5,7 @@
 //! same on every machine. Nothing here does I/O.
 
 mod path;
+mod texts;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -181,6 +182,7 @@ impl<'a> Gathering<'a> {
             self.one(index, &mut wanted);
         }
         self.cycles();
+        self.texts();
         let root = self.library.files.first_mut().and_then(Option::take);
         let flow = root.filter(|_| self.complete).map(|root| match root {
             FileDeclaration::Flow(flow) => *flow,

@@ -12,6 +12,8 @@ pub enum Style {
     /// Without quotes in the text notation, where it is a name or an expression. The text is the template that means
     /// its value, `{{ name }}`; [`Node::word`] is what was written.
     Bare,
+    /// It stood in a file of its own, whose path was written: text in which no template is one.
+    File,
 }
 
 impl Style {
@@ -19,7 +21,7 @@ impl Style {
     #[must_use]
     pub fn word(self, text: &str) -> &str {
         let inside = match self {
-            Self::Plain | Self::Text => None,
+            Self::Plain | Self::Text | Self::File => None,
             Self::Bare => text
                 .strip_prefix("{{ ")
                 .and_then(|text| text.strip_suffix(" }}")),

@@ -86,7 +86,7 @@ impl Node {
             NodeValue::Null => Value::Null,
             NodeValue::Scalar { text, style } => match style {
                 Style::Plain => plain_value(text),
-                Style::Text | Style::Bare => Value::String(text.clone()),
+                Style::Text | Style::Bare | Style::File => Value::String(text.clone()),
             },
             NodeValue::List(items) => items.iter().map(Self::to_value).collect(),
             NodeValue::Map(entries) => entries

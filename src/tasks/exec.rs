@@ -30,6 +30,14 @@ pub const REQUIRES: Param = Param {
     about: "a list of programs that must be installed as well",
 };
 
+/// The parameter that is handed over on standard input.
+pub const STDIN: Param = Param {
+    name: "stdin",
+    shape: Shape::Text,
+    required: false,
+    about: "what can be read on standard input; nothing if not given",
+};
+
 const SCHEMA: KindSchema = KindSchema {
     name: "exec",
     about: "runs a program, without a shell",
@@ -40,6 +48,7 @@ const SCHEMA: KindSchema = KindSchema {
             required: true,
             about: "the program and its arguments",
         },
+        STDIN,
         JSON,
         REQUIRES,
     ],
@@ -53,6 +62,7 @@ const SCHEMA: KindSchema = KindSchema {
 #[derive(Deserialize)]
 struct Params {
     argv: Vec<Value>,
+    stdin: Option<Value>,
     #[serde(default)]
     json: bool,
     #[serde(default)]
@@ -74,6 +84,14 @@ impl Exec {
     }
 }
 
+/// What is handed over on standard input, as text.
+///
+/// # Errors
+/// `template`: it is none.
+pub fn stdin(value: Option<&Value>) -> Result<Option<String>, Failure> {
+    value.map(|value| params::text("stdin", value)).transpose()
+}
+
 #[async_trait]
 impl TaskKind for Exec {
     fn schema(&self) -> &KindSchema {
@@ -87,6 +105,7 @@ impl TaskKind for Exec {
             argv: argv.collect::<Result<_, _>>()?,
             env: params::pairs(&spec.env)?,
             dir: spec.dir,
+            stdin: stdin(spec.stdin.as_ref())?,
         };
         self.0.end_interrupted(&call).await;
         program.check_others(&spec.requires)?;

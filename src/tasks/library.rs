@@ -10,14 +10,22 @@ macro_rules! library {
 }
 
 library![
+    "archive_extract",
     "docker_run",
+    "download",
+    "file_copy",
     "file_write",
     "git_clone",
     "mkdir",
     "rsync",
     "service",
     "ssh_exec",
-    "systemd_unit"
+    "symlink",
+    "systemd_unit",
+    "template",
+    "wait_for_http",
+    "wait_for_port",
+    "webhook",
 ];
 
 #[cfg(test)]

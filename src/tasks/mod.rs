@@ -1,4 +1,4 @@
-//! The task kinds that are built in: `shell`, `exec`, `http`, `sleep`, `approve`, `mysql_query`, `redis_command`.
+//! The task kinds that are built in: `shell`, `exec`, `http`, `probe`, `sleep`, `approve`, `mysql_query`, `redis_command`.
 //!
 //! A call with its rendered parameters enters; a result or a failure leaves, and output goes to the call's log
 //! as it comes. The kinds know nothing of flows: no template is rendered and no expression evaluated here, and
@@ -11,6 +11,7 @@ mod http;
 mod library;
 mod mysql_query;
 mod params;
+mod probe;
 mod process;
 mod redis_command;
 mod shell;
@@ -38,7 +39,7 @@ pub struct Settings {
     pub max_output: usize,
     /// How much of an HTTP answer is taken.
     pub http: HttpLimits,
-    /// What `sleep` waits by.
+    /// What `sleep` and `probe` wait by.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -70,7 +71,10 @@ pub fn builtin(settings: Settings) -> Kinds {
     let mut kinds = Kinds::default();
     kinds.add(Arc::new(shell::Shell::new(Arc::clone(&processes))));
     kinds.add(Arc::new(exec::Exec::new(processes)));
-    kinds.add(Arc::new(http::Http::new(settings.http)));
+    let http = Arc::new(http::Http::new(settings.http));
+    let probe = probe::Probe::new(Arc::clone(&http), Arc::clone(&settings.clock));
+    kinds.add(http);
+    kinds.add(Arc::new(probe));
     kinds.add(Arc::new(approve::Approve));
     kinds.add(Arc::new(mysql_query::MysqlQuery));
     kinds.add(Arc::new(redis_command::RedisCommand));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::exec::{JSON, REQUIRES, RESULT};
+use super::exec::{JSON, REQUIRES, RESULT, STDIN, stdin};
 use super::params::{self, Fields};
 use super::process::{Processes, Program, fits_an_argument};
 use crate::model::{Failure, FailureKind, KindSchema, Param, Shape, Value, Waits};
@@ -35,6 +35,7 @@ const SCHEMA: KindSchema = KindSchema {
             required: false,
             about: "what runs it instead of `sh -eu`: a program, or a list with its options",
         },
+        STDIN,
         JSON,
         REQUIRES,
     ],
@@ -49,6 +50,7 @@ const SCHEMA: KindSchema = KindSchema {
 struct Params {
     script: Script,
     interpreter: Option<Value>,
+    stdin: Option<Value>,
     #[serde(default)]
     json: bool,
     #[serde(default)]
@@ -111,6 +113,7 @@ impl TaskKind for Shell {
             argv,
             env,
             dir: spec.dir,
+            stdin: stdin(spec.stdin.as_ref())?,
         };
         self.0.end_interrupted(&call).await;
         program.check_others(&spec.requires)?;

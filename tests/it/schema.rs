@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::cli::Home;
 
 /// Codes of the text's own problems that a schema, which sees values alone, knows nothing of, each with the reason.
-const NOT_TOLD_BY_A_SCHEMA: [(&str, &str); 13] = [
+const NOT_TOLD_BY_A_SCHEMA: [(&str, &str); 14] = [
     (
         "duplicate-key",
         "YAML readers tell it, or keep one of the two",
@@ -32,6 +32,7 @@ const NOT_TOLD_BY_A_SCHEMA: [(&str, &str); 13] = [
         "a schema cannot compare two values",
     ),
     ("missing-flow", "a schema sees one file"),
+    ("missing-file", "a schema sees one file"),
     ("contains-itself", "a schema sees one file"),
     ("bad-bound", "a schema cannot compare two values"),
 ];

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{Declared, KindSchema, Value};
+use crate::model::{Declared, KindSchema, Type, Value, format_size};
 use crate::syntax::{ResultDeclaration, TaskKindDeclaration, TaskKindForm};
 
 /// What there is to say about a kind.
@@ -202,6 +202,10 @@ fn default(declared: &Declared) -> Option<String> {
     Some(match &declared.default {
         Some(Value::String(text)) if text.is_empty() => return None,
         Some(Value::String(text)) => format!("default {text}"),
+        Some(Value::Number(size)) if declared.ty == Type::Size => match size.as_u64() {
+            Some(size) => format!("default {}", format_size(size)),
+            None => format!("default {size}"),
+        },
         Some(other) => format!("default {other}"),
         None if declared.from.is_some() => return None,
         None => "required".to_owned(),

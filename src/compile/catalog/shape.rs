@@ -57,6 +57,12 @@ pub(crate) fn read(
                 text.parse::<jiff::Timestamp>().ok().map(|_| text.into())
             })
             .or_else(|| reading.mistyped(node, "an instant, such as 2026-11-24T08:00:00Z", found)),
+        Shape::Sha256 => reading
+            .typed(node, found, |text| {
+                let sum = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+                sum.then(|| text.into())
+            })
+            .or_else(|| reading.mistyped(node, "64 hexadecimal digits", found)),
         // An expression is read by the catalog, which knows what it may name.
         Shape::Expression => reading.text(node, found),
         Shape::StatusCodes => reading.status_codes(node, found),
@@ -198,12 +204,15 @@ impl Reading<'_> {
         match &node.value {
             NodeValue::Null => Template::Literal(Value::Null),
             NodeValue::Scalar { text, style } => {
+                if *style == Style::File {
+                    return Template::Literal(Value::from(text.as_str()));
+                }
                 let source = Source::new(text, node.span);
                 match (source.value(self.spot, found), style) {
                     (Template::Literal(_), Style::Plain) if !text.contains("\\{{") => {
                         Template::Literal(node.to_value())
                     }
-                    (template, Style::Plain | Style::Text | Style::Bare) => template,
+                    (template, Style::Plain | Style::Text | Style::Bare | Style::File) => template,
                 }
             }
             NodeValue::List(items) => {

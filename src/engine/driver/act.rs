@@ -42,7 +42,7 @@ impl Driver {
                 let (asks, answer) = watch::channel(None);
                 (Some(asks), Some(answer))
             }
-            Waits::Nothing | Waits::Instant => (None, None),
+            Waits::Nothing | Waits::Instant | Waits::Elsewhere => (None, None),
         };
         let waits = waits != Waits::Nothing;
         let running = Running {

@@ -48,6 +48,11 @@ pub(super) fn flow_paths(from: &str, reference: &str) -> Vec<String> {
         .collect()
 }
 
+/// The path of the file of text that the file at `from` calls so.
+pub(super) fn file_path(from: &str, path: &str) -> String {
+    join(folder(from), path)
+}
+
 /// The same for a task kind.
 pub(super) fn kind_paths(from: &str, name: &str) -> Vec<String> {
     let folder = match is_task_kind(from) {

@@ -70,7 +70,7 @@ impl Lower<'_> {
                 }
                 let value = match style {
                     Style::Plain => plain_value(text),
-                    Style::Text | Style::Bare => Value::String(text.clone()),
+                    Style::Text | Style::Bare | Style::File => Value::String(text.clone()),
                 };
                 if !value.is_string() {
                     if style == Style::Plain && ambiguity(text).is_some() {
@@ -229,6 +229,12 @@ impl Lower<'_> {
             self.check_secret(name, place, default.as_ref(), from);
         } else if let Some(node) = &default {
             self.check_template(node);
+            if declared.ty.is_file() {
+                let what = format!("`{}` is a file, and has a default", shown(&name.value));
+                let problem = Problem::error(code::WRONG_TYPE, node.span, what);
+                self.report(problem.help("leave it out: the path is written where this is used"));
+                return declared;
+            }
             if !typed {
                 self.check_ambiguous(node);
             }

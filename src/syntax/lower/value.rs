@@ -42,7 +42,10 @@ impl Lower<'_> {
                 .map(Value::Array);
         }
         let value = match (&node.value, ty) {
-            (NodeValue::Scalar { text, .. }, Type::String | Type::Path) if typed => {
+            (
+                NodeValue::Scalar { text, .. },
+                Type::String | Type::Path | Type::File | Type::Template,
+            ) if typed => {
                 self.check_text(node, text);
                 Value::String(text.clone())
             }
@@ -129,7 +132,7 @@ impl Lower<'_> {
         let measure = match ty {
             Type::Int | Type::Float | Type::Port | Type::Size | Type::Duration => ty.clone(),
             Type::String | Type::Url | Type::Path | Type::List(_) => Type::Size,
-            Type::Bool | Type::Date | Type::Map | Type::Any => {
+            Type::Bool | Type::Date | Type::File | Type::Template | Type::Map | Type::Any => {
                 self.report(
                     Problem::error(
                         code::BAD_BOUND,
@@ -199,6 +202,8 @@ impl Lower<'_> {
             | Type::Duration
             | Type::Size
             | Type::Port
+            | Type::File
+            | Type::Template
             | Type::List(_)
             | Type::Map
             | Type::Any => {

@@ -10,11 +10,12 @@ mod exchange;
 mod partial;
 mod request;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use async_trait::async_trait;
 use reqwest::{Response, StatusCode};
 use serde_json::{Map, json};
+use sha2::{Digest as _, Sha256};
 
 use super::params;
 use crate::model::{
@@ -24,7 +25,7 @@ use crate::ports::{Call, Outcome, Stream, TaskKind};
 use client::Clients;
 use exchange::Exchange;
 use partial::Partial;
-use request::Params;
+pub use request::Params;
 
 /// How much of an unwanted answer is logged, in bytes.
 const SHOWN: u64 = 64 * 1024;
@@ -47,7 +48,11 @@ const SCHEMA: KindSchema = KindSchema {
         param("json", Shape::Json, "the body, as JSON"),
         param("form", Shape::Query, "the body, as the fields of a form"),
         param("body", Shape::Text, "the body, as text"),
-        param("bearer", Shape::Text, "a token for `Authorization: Bearer`"),
+        param(
+            "bearer",
+            Shape::Text,
+            "a token for `Authorization: Bearer`; an empty one is not sent",
+        ),
         param(
             "basic",
             Shape::TextMap,
@@ -74,6 +79,16 @@ const SCHEMA: KindSchema = KindSchema {
             "the file that the body goes to, instead of into the result",
         ),
         param(
+            "sha256",
+            Shape::Sha256,
+            "the SHA-256 sum that the body must have, in hexadecimal",
+        ),
+        param(
+            "max_size",
+            Shape::Size,
+            "how large the body may be, within the limits of the kind",
+        ),
+        param(
             "redirects",
             Shape::Int,
             "how many redirects are followed; 10 if not given",
@@ -86,7 +101,7 @@ const SCHEMA: KindSchema = KindSchema {
     ],
     shorthand: Some("url"),
     process: false,
-    result: &["status", "headers", "json", "body", "saved"],
+    result: &["status", "headers", "json", "body", "saved", "sha256"],
     whole: None,
     waits: Waits::Nothing,
 };
@@ -138,6 +153,10 @@ impl Http {
 
     async fn exchange(&self, call: &Call, spec: Params) -> Result<Value, Failure> {
         let expected = spec.expected()?;
+        let wanted = Wanted {
+            sum: spec.sum()?,
+            size: spec.max_size,
+        };
         let target = spec.save.clone();
         let mut exchange = Exchange::new(&self.clients, call, spec)?;
         let answer = exchange.run().await?;
@@ -146,39 +165,59 @@ impl Http {
         call.log.write(Stream::Note, note.as_bytes());
         if !expected.allows(status) {
             show(call, answer).await;
-            let mut failure =
-                Failure::new(FailureKind::Status, format!("`{origin}` answered {status}"));
-            failure.status = Some(status.as_u16());
-            return Err(failure);
+            return Err(unwanted(&origin, status));
         }
         let mut result = Map::new();
         result.insert("status".to_owned(), json!(status.as_u16()));
         result.insert("headers".to_owned(), headers(&answer));
-        let (name, value) = match target {
-            Some(path) => ("saved", self.save(call, &origin, answer, path).await?),
-            None => self.body(&origin, answer).await?,
+        let fields = match target {
+            Some(path) => self.save(call, &origin, answer, &path, &wanted).await?,
+            None => self.body(&origin, answer, &wanted).await?,
         };
-        result.insert(name.to_owned(), value);
+        let fields = fields
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
+        result.extend(fields);
         Ok(Value::Object(result))
+    }
+
+    /// Sends one request, and looks at the status of its answer alone.
+    ///
+    /// # Errors
+    /// `template`: the parameters make no request; `connect`: no answer; `status`: another one than is expected.
+    pub async fn status(&self, call: &Call, spec: Params) -> Result<StatusCode, Failure> {
+        let expected = spec.expected()?;
+        let mut exchange = Exchange::new(&self.clients, call, spec)?;
+        let status = exchange.run().await?.status();
+        match expected.allows(status) {
+            true => Ok(status),
+            false => Err(unwanted(&exchange.origin(), status)),
+        }
     }
 
     async fn body(
         &self,
         origin: &str,
         mut answer: Response,
-    ) -> Result<(&'static str, Value), Failure> {
-        let mut limit = Limit::new(origin, self.limits.body, &answer)?;
+        wanted: &Wanted,
+    ) -> Result<Vec<(&'static str, Value)>, Failure> {
+        let mut limit = Limit::new(origin, wanted.within(self.limits.body), &answer)?;
         let is_json = is_json(&answer);
         let mut body = Vec::new();
         while let Some(chunk) = exchange::chunk(origin, &mut answer).await? {
             limit.add(chunk.len())?;
             body.extend_from_slice(&chunk);
         }
+        if wanted.sum.is_some() {
+            let mut sum = Sum::default();
+            sum.add(&body);
+            wanted.check(origin, &sum.finish())?;
+        }
         if is_json && let Ok(value) = serde_json::from_slice(&body) {
-            return Ok(("json", value));
+            return Ok(vec![("json", value)]);
         }
         let text = String::from_utf8_lossy(&body).into_owned();
-        Ok(("body", Value::String(text)))
+        Ok(vec![("body", Value::String(text))])
     }
 
     async fn save(
@@ -186,21 +225,72 @@ impl Http {
         call: &Call,
         origin: &str,
         mut answer: Response,
-        path: PathBuf,
-    ) -> Result<Value, Failure> {
-        let mut limit = Limit::new(origin, self.limits.saved, &answer)?;
+        path: &Path,
+        wanted: &Wanted,
+    ) -> Result<Vec<(&'static str, Value)>, Failure> {
+        let mut limit = Limit::new(origin, wanted.within(self.limits.saved), &answer)?;
         let failed = |error: std::io::Error| {
             let message = format!("`{}` cannot be written: {error}", path.display());
             Failure::new(FailureKind::System, message)
         };
-        let mut partial = Partial::create(&path, call).await.map_err(failed)?;
+        let mut partial = Partial::create(path, call).await.map_err(failed)?;
+        let mut sum = Sum::default();
         while let Some(chunk) = exchange::chunk(origin, &mut answer).await? {
             limit.add(chunk.len())?;
+            sum.add(&chunk);
             partial.write(&chunk).await.map_err(failed)?;
         }
+        let sum = sum.finish();
+        wanted.check(origin, &sum)?;
         partial.finish().await.map_err(failed)?;
-        Ok(Value::String(path.to_string_lossy().into_owned()))
+        let saved = Value::String(path.to_string_lossy().into_owned());
+        Ok(vec![("saved", saved), ("sha256", Value::String(sum))])
     }
+}
+
+/// What a body has to be.
+struct Wanted {
+    sum: Option<String>,
+    size: Option<u64>,
+}
+
+impl Wanted {
+    fn within(&self, limit: u64) -> u64 {
+        self.size.map_or(limit, |size| size.min(limit))
+    }
+
+    fn check(&self, origin: &str, sum: &str) -> Result<(), Failure> {
+        match &self.sum {
+            Some(wanted) if wanted != sum => {
+                let message = format!(
+                    "the answer of `{origin}` has the SHA-256 sum {sum}, and {wanted} is wanted"
+                );
+                Err(Failure::new(FailureKind::Check, message))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// The SHA-256 sum of what comes.
+#[derive(Default)]
+struct Sum(Sha256);
+
+impl Sum {
+    fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(self) -> String {
+        let sum = self.0.finalize();
+        sum.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+fn unwanted(origin: &str, status: StatusCode) -> Failure {
+    let mut failure = Failure::new(FailureKind::Status, format!("`{origin}` answered {status}"));
+    failure.status = Some(status.as_u16());
+    failure
 }
 
 #[async_trait]
@@ -222,7 +312,15 @@ impl TaskKind for Http {
         }
     }
 
-    async fn revert(&self, _: Call, _: Outcome) -> Result<(), Failure> {
+    /// There is nothing to send; what a cut off attempt left of a file is removed.
+    async fn revert(&self, call: Call, _: Outcome) -> Result<(), Failure> {
+        if let Ok(Params {
+            save: Some(target), ..
+        }) = params::read(&call)
+        {
+            let key = call.key.strip_suffix("/revert").unwrap_or(&call.key);
+            Partial::remove_left(&target, key);
+        }
         Ok(())
     }
 }

@@ -24,19 +24,14 @@ impl Partial {
     /// # Errors
     /// The folder is not there or may not be written, or the target is a folder.
     pub async fn create(target: &Path, call: &Call) -> io::Result<Self> {
-        let name = target
-            .file_name()
+        let mut own = beginning(target, &call.key)
             .ok_or_else(|| io::Error::other("it is not the name of a file"))?;
         if target.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory));
         }
-        let mut begin = OsString::from(".");
-        begin.push(name);
-        begin.push(format!(".{}.", call.key.replace('/', "-")));
         if call.interrupted {
-            remove_beside(target, &begin);
+            Self::remove_left(target, &call.key);
         }
-        let mut own = begin;
         own.push(format!("{}-{:08x}.part", call.epoch.0, fastrand::u32(..)));
         let path = target.with_file_name(own);
         let file = File::options()
@@ -50,6 +45,13 @@ impl Partial {
             target: target.to_owned(),
             finished: false,
         })
+    }
+
+    /// Removes what attempts with this key have left that were cut off.
+    pub fn remove_left(target: &Path, key: &str) {
+        if let Some(begin) = beginning(target, key) {
+            remove_beside(target, &begin);
+        }
     }
 
     /// Adds some bytes.
@@ -80,6 +82,14 @@ impl Drop for Partial {
             let _ = std::fs::remove_file(&self.path);
         }
     }
+}
+
+/// How the names of such files begin; `None` if the target is no name of a file.
+fn beginning(target: &Path, key: &str) -> Option<OsString> {
+    let mut begin = OsString::from(".");
+    begin.push(target.file_name()?);
+    begin.push(format!(".{}.", key.replace('/', "-")));
+    Some(begin)
 }
 
 fn remove_beside(target: &Path, begin: &OsString) {

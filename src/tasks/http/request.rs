@@ -30,6 +30,9 @@ pub struct Params {
     timeout: Option<String>,
     /// The file that the body goes to.
     pub save: Option<PathBuf>,
+    sha256: Option<String>,
+    /// How large the body may be, in bytes.
+    pub max_size: Option<u64>,
     /// How many redirects are followed.
     pub redirects: Option<u64>,
     /// A file of certificates.
@@ -62,6 +65,19 @@ impl Params {
             }
             Some(single) => Expected::These(vec![code(single)?]),
         })
+    }
+
+    /// The SHA-256 sum that the body must have, in small letters.
+    pub fn sum(&self) -> Result<Option<String>, Failure> {
+        let Some(text) = &self.sha256 else {
+            return Ok(None);
+        };
+        match text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            true => Ok(Some(text.to_ascii_lowercase())),
+            false => Err(unfit(format!(
+                "`sha256`: `{text}` is not a sum of 64 hexadecimal digits"
+            ))),
+        }
     }
 
     /// How long the whole exchange may take.
@@ -109,7 +125,10 @@ impl Params {
         }
         let mut builder = client.request(method, url).headers(headers);
         if let Some(bearer) = &self.bearer {
-            builder = builder.bearer_auth(params::text("bearer", bearer)?);
+            let token = params::text("bearer", bearer)?;
+            if !token.is_empty() {
+                builder = builder.bearer_auth(token);
+            }
         }
         if let Some(basic) = &self.basic {
             builder = builder.basic_auth(&basic.user, basic.password.as_ref());

@@ -1,6 +1,10 @@
 //! A program to be run: found, checked against the kernel's limits, and made into a command.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{Seek, Write};
+#[cfg(not(target_os = "linux"))]
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,6 +26,8 @@ pub struct Program {
     pub env: Vec<(String, String)>,
     /// Where it runs; where the conductor runs if `None`.
     pub dir: Option<PathBuf>,
+    /// What it can read on standard input.
+    pub stdin: Option<String>,
 }
 
 impl fmt::Debug for Program {
@@ -51,12 +57,28 @@ impl Program {
             .arg0(name)
             .args(arguments)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(self.input()?)
             .process_group(0);
         if let Some(dir) = dir {
             command.current_dir(dir);
         }
         Ok(command)
+    }
+
+    fn input(&self) -> Result<Stdio, Failure> {
+        let Some(text) = &self.stdin else {
+            return Ok(Stdio::null());
+        };
+        let file = nameless_file().and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.rewind()?;
+            Ok(file)
+        });
+        file.map(Stdio::from).map_err(|error| {
+            system(format!(
+                "what is for standard input cannot be handed over: {error}"
+            ))
+        })
     }
 
     /// Whether other programs are there, which this one is going to run.
@@ -168,6 +190,27 @@ impl Program {
     }
 }
 
+/// A file without a name: it is gone when nobody has it open any more.
+#[cfg(target_os = "linux")]
+fn nameless_file() -> std::io::Result<File> {
+    let file = rustix::fs::memfd_create("stdin", rustix::fs::MemfdFlags::CLOEXEC)?;
+    Ok(File::from(file))
+}
+
+/// A file without a name: it is gone when nobody has it open any more.
+#[cfg(not(target_os = "linux"))]
+fn nameless_file() -> std::io::Result<File> {
+    let path = std::env::temp_dir().join(format!("jobrunner-{:016x}", fastrand::u64(..)));
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
 /// The child looks for its program after it has entered `dir`, so a path from here must not depend on that.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
@@ -222,7 +265,7 @@ fn interpreter(path: &Path) -> Option<String> {
     use std::io::Read;
 
     let mut start = Vec::new();
-    let file = std::fs::File::open(path).ok()?;
+    let file = File::open(path).ok()?;
     file.take(256).read_to_end(&mut start).ok()?;
     let line = start
         .strip_prefix(b"#!")?

@@ -98,3 +98,46 @@ async fn what_an_interrupted_attempt_left_is_removed() {
     names.sort();
     assert_eq!(names, [".data.other.6-0.part", "data"]);
 }
+
+#[tokio::test]
+async fn what_an_attempt_left_that_is_undone_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("data");
+    let (mut call, _) = call(spec("http://127.0.0.1:1/", &target));
+    let left = format!(".data.{}.6-00000000.part", call.key.replace('/', "-"));
+    std::fs::write(folder.path().join(left), "half").unwrap();
+    std::fs::write(&target, "old").unwrap();
+    call.key += "/revert";
+    conductor().revert("http", call).await.unwrap();
+    assert_eq!(names(folder.path()), ["data"]);
+}
+
+#[tokio::test]
+async fn what_has_another_sum_leaves_the_file_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("data");
+    std::fs::write(&target, "old").unwrap();
+    let server = server(200, 3).await;
+    // Of `xxx`.
+    let sum = "cd2eb0837c9b4c962c22d2ff8b5441b7b45805887f051d39bf133b583baf6860";
+    let with = |sum: &str| {
+        let mut spec = spec(&server.uri(), &target);
+        spec["sha256"] = json!(sum);
+        spec
+    };
+    let failure = http(with(&sum.replace('0', "1"))).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Check);
+    assert!(failure.message.contains(sum), "{failure}");
+    let failure = http(with("12")).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Template);
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), "old");
+    assert_eq!(names(folder.path()), ["data"]);
+    let result = http(with(&sum.to_uppercase())).await.unwrap();
+    assert_eq!(result["sha256"], sum);
+    let mut in_result = with(sum);
+    in_result.as_object_mut().unwrap().remove("save");
+    assert_eq!(http(in_result.clone()).await.unwrap()["body"], "xxx");
+    in_result["max_size"] = json!(2);
+    let failure = http(in_result).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::TooLarge);
+}

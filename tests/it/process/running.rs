@@ -92,6 +92,24 @@ async fn there_is_nothing_to_read_on_standard_input() {
 }
 
 #[tokio::test]
+async fn what_is_given_can_be_read_on_standard_input() {
+    let conductor = conductor();
+    // More than a pipe or a variable holds.
+    let text = "a \"b\"\n".repeat(40_000);
+    let (exec, _) = call(json!({ "argv": ["wc", "-c"], "stdin": text }));
+    let result = conductor.execute("exec", exec).await.unwrap();
+    assert_eq!(result["stdout"], "240000");
+    let mut spec = shell("read -r line; echo \"<$line>\"; cat");
+    spec["stdin"] = json!("one\ntwo\n");
+    let (shell, _) = call(spec);
+    let result = conductor.execute("shell", shell).await.unwrap();
+    assert_eq!(result["stdout"], "<one>\ntwo");
+    // Nobody need read it.
+    let (exec, _) = call(json!({ "argv": ["true"], "stdin": text }));
+    conductor.execute("exec", exec).await.unwrap();
+}
+
+#[tokio::test]
 async fn other_interpreters_run_scripts_too() {
     let conductor = conductor();
     let cases = [

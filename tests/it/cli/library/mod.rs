@@ -1,11 +1,13 @@
 //! The library of task kinds: each is run for real, and undone.
 
 mod approve;
+mod cut;
 mod data;
 mod fetch;
 mod files;
 mod remote;
 mod services;
+mod web;
 
 use std::fs;
 
@@ -88,7 +90,7 @@ fn a_task_kind_runs_by_itself_and_a_project_may_have_its_own() {
     file_write: Write a file; reverting puts back what was there before
 
     Parameters:
-      path     path    The file; its folder must be there; required
+      path     path    The file; the folder around it must be there; required
       content  string  The text that it is to hold; required
       mode     string  Its permissions, such as 0644; those that it had, or the usual ones, if empty
 
@@ -150,10 +152,11 @@ fn the_examples_of_all_kinds_compile() {
         let told = home.run("check f.flow.yaml --format json").stdout;
         let told: serde_json::Value = serde_json::from_str(&told).unwrap();
         let problems = told["flows"][0]["problems"].as_array().unwrap();
-        // The names that an example uses are the reader's own.
-        let own = |problem: &&serde_json::Value| {
-            problem["code"] != "unknown-name" && problem["severity"] == "error"
+        // The names and files that an example uses are the reader's own.
+        let own = ["unknown-name", "missing-file"];
+        let wrong = |problem: &&serde_json::Value| {
+            problem["severity"] == "error" && own.iter().all(|code| problem["code"] != *code)
         };
-        assert_eq!(problems.iter().find(own), None, "{name}");
+        assert_eq!(problems.iter().find(wrong), None, "{name}");
     }
 }
