@@ -24,7 +24,8 @@ use jobrunner::boards::redis::{RedisAddress, RedisBoard};
 use jobrunner::compile;
 use jobrunner::conductor::{Conductor, Settings, Stop, Until};
 use jobrunner::model::{
-    Bundle, Failure, FlowState, JobId, KindSchema, NewJob, Priority, SourceFile, Timestamp, Value, Waits,
+    Bundle, Failure, FlowState, JobId, KindSchema, NewJob, Priority, SourceFile, Timestamp, Value,
+    Waits,
 };
 use jobrunner::ports::{Call, JobBoard, Kinds, Notice, Outcome, Store, SystemClock, TaskKind};
 use jobrunner::stores::sql::SqlStore;
@@ -362,7 +363,15 @@ async fn main() {
     // What is prepared once is not counted.
     cluster.run(&list(3), 1).await;
     let runs = [
-        ("chain", "a durable chain", list(1_000), 1_000, 1, 1_000, 200),
+        (
+            "chain",
+            "a durable chain",
+            list(1_000),
+            1_000,
+            1,
+            1_000,
+            200,
+        ),
         (
             "independent",
             "independent tasks",
