@@ -281,3 +281,30 @@ async fn one_unreadable_job_does_not_hide_the_others() {
             .contains("`LOST`")
     );
 }
+
+#[tokio::test]
+async fn a_posting_that_cannot_be_read_is_set_aside_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("board.db");
+    let board = board(&url(&file)).await.unwrap();
+    let good = Notice {
+        job: job(1).id,
+        priority: Default::default(),
+        requires: "[]".to_owned(),
+    };
+    board.post(&good, None).await.unwrap();
+    // It would be claimed first.
+    let nonsense = "INSERT INTO postings (job, requires, priority, leased, until, expired)
+                    VALUES ('nonsense', '[]', 0, 0, 0, 0)";
+    run(&file, nonsense).await;
+    let able = ["[]".to_owned()];
+    let ttl = std::time::Duration::from_secs(60);
+    let claim = board.claim(&who("x"), &able, ttl).await.unwrap();
+    assert_eq!(claim.map(|claim| claim.job), Some(good.job));
+    assert_eq!(board.claim(&who("x"), &able, ttl).await.unwrap(), None);
+    assert_eq!(board.snapshot(10).await.unwrap().len(), 1);
+    let kept = "SELECT count(*) FROM postings WHERE job = 'nonsense' AND leased = 2";
+    let mut raw = raw(&file).await;
+    let kept: i64 = sqlx::query_scalar(kept).fetch_one(&mut raw).await.unwrap();
+    assert_eq!(kept, 1);
+}

@@ -114,6 +114,19 @@ impl SqlBoard {
         Ok(row.int(0)?)
     }
 
+    /// Keeps a posting of no job where nobody claims it any more, and says so.
+    async fn set_aside(&self, job: String) -> Result<(), BoardError> {
+        tracing::error!(
+            job,
+            kept = "postings",
+            "a posting on the job board could not be read; it was set aside"
+        );
+        self.database
+            .write(SET_ASIDE, Args::new().text(job))
+            .await?;
+        Ok(())
+    }
+
     /// Runs a script that beats the pulse.
     async fn change(&self, script: &'static str, args: Args) -> Result<Vec<Row>, BoardError> {
         let rows = self.database.write(script, args).await?;
@@ -201,10 +214,16 @@ impl JobBoard for SqlBoard {
                 .int(now.plus(ttl).0);
             let rows = self.database.write(self.dialect.claim, args).await?;
             if let Some(row) = rows.last() {
-                return Ok(Some(Claim {
-                    job: job_id(&row.text(0)?)?,
-                    expired: row.int(1)? != 0,
-                }));
+                let job = row.text(0)?;
+                match job.parse() {
+                    Ok(job) => {
+                        return Ok(Some(Claim {
+                            job,
+                            expired: row.int(1)? != 0,
+                        }));
+                    }
+                    Err(_) => self.set_aside(job).await?,
+                }
             }
             // Somebody else was faster, or the lease that had run out was of a job for others. There may be more.
         }
@@ -282,7 +301,8 @@ impl JobBoard for SqlBoard {
             .database
             .read(self.dialect.snapshot, Args::new().int(limit))
             .await?;
-        rows.iter().map(posting).collect()
+        // What cannot be read is reported and set aside when its turn comes.
+        Ok(rows.iter().filter_map(|row| posting(row).ok()).collect())
     }
 
     async fn register(&self, conductor: &Registration, keep: Duration) -> Result<(), BoardError> {
@@ -341,6 +361,9 @@ fn posting(row: &Row) -> Result<Posting, BoardError> {
 /// `$1` now. When the next lease runs out.
 const NEXT_EXPIRY: &str = "
     SELECT until FROM postings WHERE leased = 1 AND until > $1 ORDER BY until LIMIT 1";
+
+/// `$1` job. What is set aside is neither ready (0) nor leased (1).
+const SET_ASIDE: &str = "UPDATE postings SET leased = 2, holder = NULL, until = 0 WHERE job = $1";
 
 /// `$1` id.
 const UNREGISTER: &str = "DELETE FROM conductors WHERE id = $1";

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobrunner::boards::sql::SqlBoard;
 use jobrunner::engine::Writer;
-use jobrunner::model::{AtomState, Epoch, FlowState, JobId};
-use jobrunner::ports::{Commit, Committed, LogBatch, Store, StoreError, SystemClock};
+use jobrunner::model::{AtomState, Epoch, FlowState, JobId, Priority};
+use jobrunner::ports::{
+    Commit, Committed, JobBoard, LogBatch, Notice, Store, StoreError, SystemClock,
+};
 use jobrunner::stores::sql::SqlStore;
 
 use super::{KINDS, Raw};
@@ -223,5 +226,39 @@ async fn a_commit_that_loses_in_a_deadlock_is_done_again() {
             let events = store.events(step.job, 0, 10).await.unwrap();
             assert_eq!(events.len(), 1, "{kind:?}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_posting_that_cannot_be_read_is_set_aside_and_the_others_go_on() {
+    for kind in KINDS {
+        let server = Server::shared(kind).await;
+        let url = server.database().await;
+        let board = SqlBoard::open(&url, Arc::new(SystemClock)).await.unwrap();
+        let good = Notice {
+            job: job(1).id,
+            priority: Priority::Normal,
+            requires: "[]".to_owned(),
+        };
+        board.post(&good, None).await.unwrap();
+        // It would be claimed first.
+        let nonsense =
+            "INSERT INTO postings (job, requires, queue, priority, leased, until, expired)
+                        SELECT 'nonsense', requires, queue, 0, 0, 0, 0 FROM postings";
+        let mut raw = Raw::connect(kind, &url).await;
+        raw.run(nonsense).await;
+        let able = ["[]".to_owned()];
+        let ttl = Duration::from_secs(60);
+        for _ in 0..2 {
+            let shown = board.snapshot(10).await.unwrap();
+            let shown: Vec<JobId> = shown.iter().map(|posting| posting.notice.job).collect();
+            assert_eq!(shown, [good.job], "{kind:?}");
+            let claim = board.claim(&who("x"), &able, ttl).await.unwrap();
+            assert_eq!(claim.map(|claim| claim.job), Some(good.job), "{kind:?}");
+            assert_eq!(board.claim(&who("x"), &able, ttl).await.unwrap(), None);
+            assert!(board.release(&who("x"), good.job).await.unwrap());
+        }
+        let kept = "SELECT count(*) FROM postings WHERE job = 'nonsense' AND leased = 2";
+        assert_eq!(raw.count(kept).await, 1, "{kind:?}");
     }
 }

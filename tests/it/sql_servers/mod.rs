@@ -44,6 +44,20 @@ impl Raw {
         }
     }
 
+    async fn count(&mut self, sql: &str) -> i64 {
+        let asked = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::MariaDb(connection) => {
+                let counted = sqlx::query_scalar(asked).fetch_one(connection);
+                counted.await.unwrap()
+            }
+            Self::Postgres(connection) => {
+                let counted = sqlx::query_scalar(asked).fetch_one(connection);
+                counted.await.unwrap()
+            }
+        }
+    }
+
     /// Returns when a transaction in this database waits for a lock.
     async fn until_somebody_waits(&self, server: &Server, url: &str) {
         let admin = server.admin(database(url));

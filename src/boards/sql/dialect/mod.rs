@@ -24,7 +24,7 @@ pub(super) struct Dialect {
     pub(super) release: &'static str,
     /// `$1` who, `$2` job. A row if it is done.
     pub(super) complete: &'static str,
-    /// `$1` limit. The first to be claimed first: job, requires, priority, holder, until.
+    /// `$1` limit. The first to be claimed first, without what was set aside: job, requires, priority, holder, until.
     pub(super) snapshot: &'static str,
     /// `$1` id, `$2` now, `$3` until, `$4` what it tells. Forgets those of whom nothing was heard.
     pub(super) register: &'static str,

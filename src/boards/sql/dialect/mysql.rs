@@ -92,7 +92,8 @@ pub(super) const MYSQL: Dialect = Dialect {
         GUARD DELETE FROM postings WHERE job = $2 AND holder = $1;
         UPDATE pulse SET beat = beat + 1 WHERE id = 1",
     snapshot: "
-        SELECT job, requires, priority, holder, until FROM postings ORDER BY priority, n LIMIT $1",
+        SELECT job, requires, priority, holder, until FROM postings
+        WHERE leased + 0 < 2 ORDER BY priority, n LIMIT $1",
     register: "
         DELETE FROM conductors WHERE until <= $2;
         INSERT INTO conductors (id, seen_at, until, body) VALUES ($1, $2, $3, $4)

@@ -77,7 +77,8 @@ pub(super) const POSTGRES: Dialect = Dialect {
         )
         SELECT job FROM completed",
     snapshot: "
-        SELECT job, requires, priority, holder, until FROM postings ORDER BY priority + 0, n LIMIT $1",
+        SELECT job, requires, priority, holder, until FROM postings
+        WHERE leased + 0 < 2 ORDER BY priority + 0, n LIMIT $1",
     register: "
         DELETE FROM conductors WHERE until <= $2;
         INSERT INTO conductors (id, seen_at, until, body) VALUES ($1, $2, $3, $4)

@@ -74,7 +74,8 @@ pub(in crate::boards::sql) const SQLITE: Dialect = Dialect {
         "COMMIT"
     ),
     snapshot: "
-        SELECT job, requires, priority, holder, until FROM postings ORDER BY priority, n LIMIT $1",
+        SELECT job, requires, priority, holder, until FROM postings
+        WHERE leased + 0 < 2 ORDER BY priority, n LIMIT $1",
     register: "
         BEGIN IMMEDIATE;
         DELETE FROM conductors WHERE until <= $2;
