@@ -13,6 +13,9 @@ use crate::model::Value;
 /// A part of a secret that is at least this long, in bytes, is masked on its own too: a line, or what is left of a
 /// secret that was cut off.
 pub(super) const PART: usize = 8;
+/// A text within a secret (a field of a mapping, an item of a list, the value of a variable) is masked if it is at least
+/// this long, in bytes: of shorter ones, any output is full.
+pub(super) const SHORTEST: usize = 4;
 /// The shortest Base64 that is looked for, in characters: less of it is in any text.
 const BASE64: usize = 6;
 /// The longest secret whose encodings are looked for, in bytes: each takes memory.
@@ -60,7 +63,8 @@ const USER: &AsciiSet = &URL_PATH
 /// Adds every form of a secret.
 pub(super) fn add(forms: &mut BTreeSet<String>, secret: &str) {
     let lines = secret.lines().filter(|line| line.len() >= PART);
-    for part in lines.chain([secret, secret.trim()]) {
+    let assigned = secret.lines().filter_map(assigned);
+    for part in lines.chain(assigned).chain([secret, secret.trim()]) {
         forms.insert(part.to_owned());
         if secret.len() <= LONGEST {
             percent(forms, part);
@@ -70,6 +74,13 @@ pub(super) fn add(forms: &mut BTreeSet<String>, secret: &str) {
         }
     }
     forms.remove("");
+}
+
+/// The value of a line `NAME=value`, as files of environment variables have them.
+fn assigned(line: &str) -> Option<&str> {
+    let (name, value) = line.trim().split_once('=')?;
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    (is_name && value.len() >= SHORTEST).then_some(value)
 }
 
 fn percent(forms: &mut BTreeSet<String>, text: &str) {
@@ -204,6 +215,12 @@ mod tests {
                 assert!(forms.iter().any(|form| encoded.contains(form)), "{encoded}");
             }
         }
+    }
+
+    #[test]
+    fn the_values_of_variables_are_secrets_too() {
+        let forms = forms("USER=me\nPASSWORD=hunter2\n");
+        assert!(forms.contains("hunter2") && !forms.contains("me"));
     }
 
     #[test]

@@ -6,16 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use indexmap::IndexMap;
 
+use super::forms::SHORTEST;
 use super::mask::Masker;
 use crate::compile::{Binding, Origin, Plan};
 use crate::model::{Declared, Failure, FailureKind, SecretSource, Value};
 
 /// The largest file that is read as a secret, in bytes.
 const LARGEST: u64 = 64 << 10;
-
-/// A text within a secret (a field of a mapping, an item of a list) is masked if it is at least this long, in bytes:
-/// of shorter ones, any output is full.
-const SHORTEST: usize = 4;
 
 /// The secrets of one job.
 #[derive(Default)]
