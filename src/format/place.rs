@@ -164,8 +164,7 @@ impl Reads {
             | Shape::Int
             | Shape::Size
             | Shape::Path
-            | Shape::Sha256
-            | Shape::Statement => Self::Template,
+            | Shape::Sha256 => Self::Template,
         }
     }
 }
