@@ -182,26 +182,17 @@ fn records_and_effects(plan: &Plan, events: &[EventRow], lines: &[Line]) {
     };
     let noted = |sought: &Line| lines.iter().filter(|line| *line == sought).count();
     for line in lines {
-        let (begun, done): (fn(&Change) -> bool, fn(&Change) -> bool) = match line.phase {
-            Phase::Execute => (
-                |change| matches!(change, Change::Started { .. }),
-                |change| matches!(change, Change::Succeeded { .. }),
-            ),
-            Phase::Revert => (
-                |change| matches!(change, Change::Reverting),
-                |change| matches!(change, Change::Reverted { by: None }),
-            ),
-        };
-        let (fits, what) = if line.end {
-            (done, "done")
-        } else {
-            (begun, "begun")
+        let fits: fn(&Change) -> bool = match (line.phase, line.end) {
+            (Phase::Execute, false) => |change| matches!(change, Change::Started { .. }),
+            (Phase::Execute, true) => |change| matches!(change, Change::Succeeded { .. }),
+            (Phase::Revert, false) => |change| matches!(change, Change::Reverting),
+            (Phase::Revert, true) => |change| matches!(change, Change::Reverted { by: None }),
         };
         let (there, records) = (noted(line), recorded(&line.task, line.epoch, fits));
         if line.end {
             assert!(records <= there, "{line:?} is on record {records} times");
         } else {
-            assert!(there <= records, "E6: {line:?} without a record: {what}");
+            assert!(there <= records, "E6: {line:?} without a record");
         }
     }
     for event in events {
