@@ -41,7 +41,7 @@ pub(super) fn same(a: &Node, b: &Node) -> bool {
 fn meant(text: &str, style: Style) -> Option<Value> {
     match style {
         Style::Plain => Some(plain_value(text)),
-        Style::Text => Some(Value::String(text.to_owned())),
+        Style::Text | Style::File => Some(Value::String(text.to_owned())),
         Style::Bare => None,
     }
 }
@@ -128,6 +128,6 @@ fn short_form(scalar: &Scalar) -> &'static str {
 fn value(scalar: &Scalar) -> Value {
     match scalar.style {
         Style::Plain => plain_value(&scalar.text),
-        Style::Text | Style::Bare => Value::String(scalar.text.clone()),
+        Style::Text | Style::Bare | Style::File => Value::String(scalar.text.clone()),
     }
 }

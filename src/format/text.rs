@@ -434,7 +434,7 @@ fn line(scalar: &Scalar) -> String {
     match scalar.style {
         Style::Plain => text.clone(),
         Style::Bare => scalar.style.word(text).to_owned(),
-        Style::Text => {
+        Style::Text | Style::File => {
             let quoted = quoted_text(text);
             let escaped = quoted.len() != text.len() + 2;
             let raw = text.contains(['"', '\\'])

@@ -187,13 +187,14 @@ fn yaml_scalar(scalar: Scalar, reads: Reads) -> Scalar {
         (Style::Bare, Reads::Choice(words)) if words.contains(&style.word(&text)) => {
             style.word(&text).to_owned()
         }
-        (Style::Bare, Reads::Template | Reads::Choice(_)) | (Style::Plain | Style::Text, _) => text,
+        (Style::Bare, Reads::Template | Reads::Choice(_))
+        | (Style::Plain | Style::Text | Style::File, _) => text,
     };
     let several = text.contains('\n') && style == Style::Bare;
     Scalar {
         style: match style {
             Style::Plain => Style::Plain,
-            Style::Text | Style::Bare => Style::Text,
+            Style::Text | Style::Bare | Style::File => Style::Text,
         },
         form: match form {
             Form::Block => Form::Block,

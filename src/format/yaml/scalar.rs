@@ -67,7 +67,7 @@ fn one_line(scalar: &Scalar, in_brackets: bool) -> String {
     let text = &scalar.text;
     let plain = match scalar.style {
         Style::Plain => is_plain(text, in_brackets),
-        Style::Text | Style::Bare => {
+        Style::Text | Style::Bare | Style::File => {
             let was_quoted = scalar.form == Form::Line { quoted: true };
             is_plain(text, in_brackets)
                 && matches!(plain_value(text), Value::String(_))
