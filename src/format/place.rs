@@ -151,6 +151,7 @@ impl Reads {
             Shape::Word(words) => Self::Choice(words),
             Shape::Text
             | Shape::Script
+            | Shape::Sha256
             | Shape::Statement
             | Shape::Argv
             | Shape::Url
