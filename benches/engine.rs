@@ -8,14 +8,12 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use jobrunner::compile::{Action, Atom, AtomKind, Plan, Task, Template};
-use jobrunner::engine::{
-    Driven, JobContext, Orders, Secrets, StateFolder, Stop, Term, Writer, drive,
-};
+use jobrunner::engine::{Driven, JobContext, Orders, Secrets, StateFolder, Stop, Writer, drive};
 use jobrunner::model::{
     AtomId, Bundle, ConductorId, Digest, Failure, FlowState, JobId, KindSchema, NewJob, Priority,
     ScopeId, Timestamp, Value, Waits,
 };
-use jobrunner::ports::{Call, Kinds, Outcome, Store, SystemClock, TaskKind};
+use jobrunner::ports::{Call, Kinds, Outcome, Store, SystemClock, TaskKind, Term};
 use jobrunner::scheduler::Scheduler;
 use jobrunner::stores::MemoryStore;
 use jobrunner::stores::sql::SqlStore;
@@ -134,7 +132,7 @@ async fn run(store: Arc<dyn Store>, plan: &Arc<Plan>, jobs: u32) -> Duration {
             kinds: kinds.clone(),
             clock: Arc::new(SystemClock),
             slots: Arc::new(Semaphore::new(8)),
-            term: Term::new(Timestamp(i64::MAX)),
+            term: Term::new(Timestamp(i64::MAX), Arc::new(SystemClock)),
             stop: Stop::new(),
             writer: writer.clone(),
             requested: Arc::new(Notify::new()),

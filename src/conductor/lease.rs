@@ -11,9 +11,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::outage::{Access, Outage};
-use crate::engine::Term;
 use crate::model::{ConductorId, Duration, Epoch, JobId, Timestamp};
-use crate::ports::{BoardError, Clock, JobBoard, Notice, Store, within};
+use crate::ports::{BoardError, Clock, JobBoard, Notice, Store, Term, within};
 
 /// The leases of one conductor.
 pub(super) struct Leases {
@@ -149,7 +148,10 @@ impl Leases {
     pub(super) fn hold(self: &Arc<Self>, job: JobId, since: Timestamp) -> Lease {
         let lost = CancellationToken::new();
         let until = since.plus(self.ttl);
-        let term = Term::new(Timestamp(until.0 - millis(self.margin)));
+        let term = Term::new(
+            Timestamp(until.0 - millis(self.margin)),
+            Arc::clone(&self.clock),
+        );
         let held = Held {
             until,
             doubtful: false,

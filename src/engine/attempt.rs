@@ -181,7 +181,7 @@ impl Attempt {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => return Err(stopped()),
-            () = self.context.term.lasts(self.context.clock.as_ref()) => {}
+            () = self.context.term.lasts() => {}
         }
         if !side.is_flows_own() && self.lacked_its_tool(side.name) {
             return Ok(Value::Null);
@@ -234,6 +234,7 @@ impl Attempt {
             interrupted: command.interrupted,
             answer: self.answer.clone(),
             cancel: cancel.clone(),
+            term: self.context.term.clone(),
             log,
         };
         if !side.written {

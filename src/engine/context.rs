@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore};
 
-use super::{Observer, Secrets, StateFolder, Stop, Term, Writer};
+use super::{Observer, Secrets, StateFolder, Stop, Writer};
 use crate::compile::Plan;
 use crate::model::{ConductorId, Epoch, JobId};
-use crate::ports::{Clock, Kinds};
+use crate::ports::{Clock, Kinds, Term};
 
 /// One job in the hands of a conductor.
 pub struct JobContext {

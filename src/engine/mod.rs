@@ -13,7 +13,6 @@ mod names;
 mod secret;
 mod state;
 mod stop;
-mod term;
 mod writer;
 
 pub use context::JobContext;
@@ -21,7 +20,6 @@ pub use driver::{Driven, Loss, Orders, drive};
 pub use secret::Secrets;
 pub use state::StateFolder;
 pub use stop::Stop;
-pub use term::Term;
 pub use writer::{WriteError, Writer};
 
 use std::error::Error;

@@ -164,8 +164,7 @@ impl Reads {
             | Shape::Bool
             | Shape::Int
             | Shape::Size
-            | Shape::Path
-            | Shape::Sha256 => Self::Template,
+            | Shape::Path => Self::Template,
         }
     }
 }

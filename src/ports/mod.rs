@@ -6,6 +6,7 @@ mod clock;
 mod job_board;
 mod store;
 mod task_kind;
+mod term;
 
 pub use clock::{Clock, SystemClock, within};
 pub use job_board::{
@@ -16,3 +17,4 @@ pub use store::{
     LogChunk, LogFilter, LogTrim, Request, Store, StoreError, Stream, is_to_be_run,
 };
 pub use task_kind::{Call, Kinds, LogSink, Outcome, TaskKind};
+pub use term::Term;

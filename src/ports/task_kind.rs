@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::Stream;
+use super::{Stream, Term};
 use crate::model::{Answer, Epoch, Failure, JobId, KindSchema, Phase, Timestamp, Value};
 
 /// Where a task's output goes, as it comes. Never blocks; bounded; masks secrets.
@@ -43,6 +43,9 @@ pub struct Call {
     pub answer: Option<watch::Receiver<Option<Answer>>>,
     /// Cancelled when it has to stop: end the whole process tree, then return `cancelled`.
     pub cancel: CancellationToken,
+    /// Until when the job is certainly this conductor's. A kind that takes its time before it has an effect awaits
+    /// [`Term::lasts`] once more just before.
+    pub term: Term,
     /// Where its output goes.
     pub log: Arc<dyn LogSink>,
 }

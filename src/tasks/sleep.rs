@@ -97,7 +97,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Epoch, JobId, Phase};
-    use crate::ports::{LogSink, Stream};
+    use crate::ports::{LogSink, Stream, SystemClock, Term};
 
     /// A clock that is set by hand.
     struct Hand(watch::Sender<i64>);
@@ -138,6 +138,7 @@ mod tests {
             interrupted: false,
             answer: None,
             cancel: CancellationToken::new(),
+            term: Term::new(Timestamp(i64::MAX), Arc::new(SystemClock)),
             log: Arc::new(Nowhere),
         }
     }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jobrunner::model::{Epoch, Failure, JobId, Phase, Value};
-use jobrunner::ports::{Call, Kinds, LogSink, Outcome, Stream, SystemClock};
+use jobrunner::model::{Epoch, Failure, JobId, Phase, Timestamp, Value};
+use jobrunner::ports::{Call, Kinds, LogSink, Outcome, Stream, SystemClock, Term};
 use jobrunner::tasks::{HttpLimits, Settings, builtin};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -136,6 +136,7 @@ pub fn call(spec: Value) -> (Call, Arc<Log>) {
         interrupted: false,
         answer: None,
         cancel: CancellationToken::new(),
+        term: Term::new(Timestamp(i64::MAX), Arc::new(SystemClock)),
         log: Arc::clone(&log) as Arc<dyn LogSink>,
     };
     (call, log)

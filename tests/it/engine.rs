@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use jobrunner::compile::Plan;
 use jobrunner::engine::{
-    Driven, JobContext, Loss, Orders, Secrets, StateFolder, Stop, Term, Writer, drive,
+    Driven, JobContext, Loss, Orders, Secrets, StateFolder, Stop, Writer, drive,
 };
 use jobrunner::model::{
     AtomState, ConductorId, FailureKind, FlowState, JobId, Operator, SecretSource, Timestamp, Verb,
 };
-use jobrunner::ports::{Kinds, LogFilter, Request, Store, Stream};
+use jobrunner::ports::{Kinds, LogFilter, Request, Store, Stream, Term};
 use jobrunner::scheduler::Scheduler;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -87,7 +87,7 @@ impl Stage {
             kinds: self.kinds.clone(),
             clock: self.clock.clone(),
             slots: Arc::new(Semaphore::new(self.max_tasks)),
-            term: Term::new(Timestamp(i64::MAX)),
+            term: Term::new(Timestamp(i64::MAX), self.clock.clone()),
             stop: self.stop.clone(),
             writer,
             requested: Arc::new(Notify::new()),

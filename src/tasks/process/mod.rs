@@ -87,6 +87,11 @@ impl Processes {
         command.stdout(writer);
         let (mut stderr, writer) = Pipe::new().map_err(system)?;
         command.stderr(writer);
+        tokio::select! {
+            biased;
+            () = call.cancel.cancelled() => return Err(cancelled()),
+            () = call.term.lasts() => {}
+        }
         let mut leader =
             Leader::start(command, slot).map_err(|error| program.not_started(&error))?;
 
