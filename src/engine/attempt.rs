@@ -156,18 +156,18 @@ impl Attempt {
     /// Waits for its turn on the machine. What only waits needs none.
     async fn slot(&self, place: Option<Place>) -> Result<Option<OwnedSemaphorePermit>, Failure> {
         if self.stop.is_cancelled() {
-            return Err(stopped());
+            return Err(Failure::stopped());
         }
         let Some(place) = place else {
             return Ok(None);
         };
         let permit = tokio::select! {
             biased;
-            () = self.stop.cancelled() => return Err(stopped()),
-            permit = place => permit.ok_or_else(stopped)?,
+            () = self.stop.cancelled() => return Err(Failure::stopped()),
+            permit = place => permit.ok_or_else(Failure::stopped)?,
         };
         if self.context.stop.is_given() {
-            return Err(stopped());
+            return Err(Failure::stopped());
         }
         Ok(Some(permit))
     }
@@ -180,7 +180,7 @@ impl Attempt {
     ) -> Result<Value, Failure> {
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => return Err(stopped()),
+            () = self.stop.cancelled() => return Err(Failure::stopped()),
             () = self.context.term.lasts() => {}
         }
         if !side.is_flows_own() && self.lacked_its_tool(side.name) {
@@ -328,7 +328,7 @@ impl Attempt {
         let failure = match ended {
             Some(Ok(result)) => return Ok(result),
             Some(Err(failure)) => failure,
-            None => stopped(),
+            None => Failure::stopped(),
         };
         if !late {
             return Err(failure);
@@ -381,10 +381,6 @@ fn uses_state(action: &Action) -> bool {
     let expressions = action.params.expressions();
     let mut references = expressions.iter().flat_map(|e| e.references());
     references.any(|one| one.name == "task" && one.field.as_deref() == Some("state"))
-}
-
-fn stopped() -> Failure {
-    Failure::new(FailureKind::Cancelled, "stopped")
 }
 
 fn panicked(side: &Side<'_>, panic: &(dyn Any + Send)) -> Failure {

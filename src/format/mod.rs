@@ -8,6 +8,7 @@
 mod comments;
 mod convert;
 mod document;
+mod page;
 mod place;
 mod read;
 mod same;

@@ -6,21 +6,24 @@ use super::WIDTH;
 use super::document::{
     Document, Entry, Form, Group, Kind, Label, Lead, Scalar, Shape, Title, Value,
 };
+use super::page::Page;
 use crate::syntax::{Style, block_text, quoted_text};
 
 /// The text of a document.
 pub(super) fn print(document: &Document) -> String {
-    let mut printer = Printer { out: String::new() };
-    printer.lead(&document.lead, 0);
+    let mut printer = Printer {
+        page: Page::default(),
+    };
+    printer.page.lead(&document.lead, 0);
     if let Some(title) = &document.title {
         printer.title(title);
     }
     if let Some(group) = document.root.map() {
         printer.lines(group, Place::Tasks, 2);
     }
-    printer.out.push_str("}\n");
-    printer.lead(&document.tail, 0);
-    printer.out
+    printer.page.text.push_str("}\n");
+    printer.page.lead(&document.tail, 0);
+    printer.page.text
 }
 
 /// What the entries of a mapping are written as.
@@ -52,74 +55,43 @@ impl Place {
 }
 
 struct Printer {
-    out: String,
+    page: Page,
 }
 
 impl Printer {
     fn title(&mut self, title: &Title) {
-        self.out.push_str(&title.word);
-        self.out.push(' ');
+        self.page.text.push_str(&title.word);
+        self.page.text.push(' ');
         if let Some(name) = &title.name {
-            self.out.push_str(&key(name));
-            self.out.push(' ');
+            self.page.text.push_str(&key(name));
+            self.page.text.push(' ');
         }
-        self.out.push('{');
-        self.end(title.head.as_deref());
-    }
-
-    /// What stands before an entry. A blank line behind an opening bracket, or behind another one, is none.
-    fn lead(&mut self, lead: &[Lead], indent: usize) {
-        for line in lead {
-            match line {
-                Lead::Blank if self.out.is_empty() || self.out.ends_with("\n\n") => {}
-                Lead::Blank => self.out.push('\n'),
-                Lead::Comment(text) => {
-                    self.indent(indent);
-                    self.out.push_str(text);
-                    self.out.push('\n');
-                }
-            }
-        }
-    }
-
-    fn indent(&mut self, indent: usize) {
-        self.out.extend(std::iter::repeat_n(' ', indent));
-    }
-
-    fn column(&self) -> usize {
-        self.out[self.out.rfind('\n').map_or(0, |at| at + 1)..].width()
-    }
-
-    /// The end of a line, with the comment beside it.
-    fn end(&mut self, comment: Option<&str>) {
-        if let Some(comment) = comment {
-            self.out.push(' ');
-            self.out.push_str(comment);
-        }
-        self.out.push('\n');
+        self.page.text.push('{');
+        self.page.end(title.head.as_deref());
     }
 
     /// Entries or items, each on lines of its own.
     fn lines(&mut self, group: &Group, place: Place, indent: usize) {
         for (at, entry) in group.entries.iter().enumerate() {
             let blank = at == 0 && entry.lead.first() == Some(&Lead::Blank);
-            self.lead(&entry.lead[usize::from(blank)..], indent);
+            self.page.lead(&entry.lead[usize::from(blank)..], indent);
             // Without braces, there is no place beside the opening one.
             if entry.trail.is_some() && is_said_in_one(entry, place) {
                 let head = entry.head.clone().map(Lead::Comment);
-                self.lead(head.as_slice(), indent);
+                self.page.lead(head.as_slice(), indent);
             }
-            self.indent(indent);
+            self.page.indent(indent);
             self.entry(entry, place, indent);
         }
         let blank = group.entries.is_empty() && group.end.first() == Some(&Lead::Blank);
-        self.lead(&group.end[usize::from(blank)..], indent);
+        self.page.lead(&group.end[usize::from(blank)..], indent);
     }
 
     fn entry(&mut self, entry: &Entry, place: Place, indent: usize) {
         if let Some(line) = self.one_line(entry, place) {
-            self.out.push_str(&line);
-            self.end(entry.trail.as_deref().or(entry.head.as_deref()));
+            self.page.text.push_str(&line);
+            self.page
+                .end(entry.trail.as_deref().or(entry.head.as_deref()));
             return;
         }
         let inner = place.inside(&entry.label);
@@ -130,18 +102,18 @@ impl Printer {
             return;
         }
         match (&entry.label, &entry.value.kind) {
-            (Label::Task(name), _) => self.out.push_str(&format!("task {} ", key(name))),
+            (Label::Task(name), _) => self.page.text.push_str(&format!("task {} ", key(name))),
             (Label::Item, _) => {}
             (Label::Key { text, .. }, Kind::Map(_)) => {
-                self.out.push_str(&key(text));
-                self.out.push(' ');
+                self.page.text.push_str(&key(text));
+                self.page.text.push(' ');
             }
             (
                 Label::Key { text, .. },
                 Kind::Null { .. } | Kind::Scalar(_) | Kind::List(_) | Kind::Alias(..),
             ) => {
-                self.out.push_str(&key(text));
-                self.out.push_str(" = ");
+                self.page.text.push_str(&key(text));
+                self.page.text.push_str(" = ");
             }
         }
         let head = entry.head.as_deref();
@@ -149,27 +121,27 @@ impl Printer {
             Kind::Map(group) => self.brackets(group, head, inner, ('{', '}'), indent),
             Kind::List(group) => self.brackets(group, head, inner, ('[', ']'), indent),
             Kind::Scalar(scalar) => self.scalar(scalar, indent),
-            Kind::Null { .. } | Kind::Alias(..) => self.out.push_str("null"),
+            Kind::Null { .. } | Kind::Alias(..) => self.page.text.push_str("null"),
         }
-        self.end(entry.trail.as_deref());
+        self.page.end(entry.trail.as_deref());
     }
 
     /// `name: type = default { about = "…" }`, in lines.
     fn typed(&mut self, entry: &Entry, typed: &Typed, indent: usize) {
-        self.out.push_str(&typed.head);
+        self.page.text.push_str(&typed.head);
         let said = typed.body.entries.is_empty() && typed.body.end.is_empty();
         if let Some(default) = &typed.default {
-            self.out.push_str(" = ");
+            self.page.text.push_str(" = ");
             let rest = match said {
                 true => 0,
                 false => " {".len(),
             };
             let line = inline(&default.value, Place::Value)
-                .filter(|line| self.column() + line.width() + rest <= WIDTH)
+                .filter(|line| self.page.column() + line.width() + rest <= WIDTH)
                 .filter(|_| default.head.is_none());
             let head = default.head.as_deref();
             match (line, &default.value.kind) {
-                (Some(line), _) => self.out.push_str(&line),
+                (Some(line), _) => self.page.text.push_str(&line),
                 (None, Kind::Map(group)) => {
                     self.brackets(group, head, Place::Value, ('{', '}'), indent);
                 }
@@ -177,17 +149,18 @@ impl Printer {
                     self.brackets(group, head, Place::Value, ('[', ']'), indent);
                 }
                 (None, Kind::Scalar(scalar)) => self.scalar(scalar, indent),
-                (None, Kind::Null { .. } | Kind::Alias(..)) => self.out.push_str("null"),
+                (None, Kind::Null { .. } | Kind::Alias(..)) => self.page.text.push_str("null"),
             }
         }
         if said {
-            self.end(entry.trail.as_deref().or(entry.head.as_deref()));
+            self.page
+                .end(entry.trail.as_deref().or(entry.head.as_deref()));
             return;
         }
-        self.out.push(' ');
+        self.page.text.push(' ');
         let head = entry.head.as_deref();
         self.brackets(&typed.body, head, Place::Value, ('{', '}'), indent);
-        self.end(entry.trail.as_deref());
+        self.page.end(entry.trail.as_deref());
     }
 
     /// A list or mapping in lines.
@@ -199,17 +172,17 @@ impl Printer {
         (open, close): (char, char),
         indent: usize,
     ) {
-        self.out.push(open);
-        self.end(head);
+        self.page.text.push(open);
+        self.page.end(head);
         self.lines(group, place, indent + 2);
-        self.indent(indent);
-        self.out.push(close);
+        self.page.indent(indent);
+        self.page.text.push(close);
     }
 
     fn scalar(&mut self, scalar: &Scalar, indent: usize) {
         match block(scalar, indent + 2) {
-            Some(block) => self.out.push_str(&block),
-            None => self.out.push_str(&line(scalar)),
+            Some(block) => self.page.text.push_str(&block),
+            None => self.page.text.push_str(&line(scalar)),
         }
     }
 
@@ -228,7 +201,7 @@ impl Printer {
         }
         let line = inline_entry(entry, place)?;
         let short = match &entry.value.kind {
-            Kind::List(_) | Kind::Map(_) => self.column() + line.width() <= WIDTH,
+            Kind::List(_) | Kind::Map(_) => self.page.column() + line.width() <= WIDTH,
             Kind::Null { .. } | Kind::Scalar(_) | Kind::Alias(..) => true,
         };
         // What cannot be broken stays in its line.

@@ -6,21 +6,24 @@ use unicode_width::UnicodeWidthStr;
 
 use super::WIDTH;
 use super::document::{Document, Entry, Group, Kind, Label, Lead, Shape, Value};
+use super::page::Page;
 use scalar::Written;
 
 /// The text of a document.
 pub(super) fn print(document: &Document) -> String {
-    let mut printer = Printer { out: String::new() };
-    printer.lead(&document.lead, 0);
+    let mut printer = Printer {
+        page: Page::default(),
+    };
+    printer.page.lead(&document.lead, 0);
     let root = &document.root;
     match &root.kind {
         Kind::Map(group) | Kind::List(group) if !group.entries.is_empty() => {
             let map = matches!(root.kind, Kind::Map(_));
             match inline(root, false).filter(|line| line.width() <= WIDTH) {
                 Some(line) => {
-                    printer.lead(&group.entries[0].lead, 0);
-                    printer.out.push_str(&line);
-                    printer.out.push('\n');
+                    printer.page.lead(&group.entries[0].lead, 0);
+                    printer.page.text.push_str(&line);
+                    printer.page.text.push('\n');
                 }
                 None => printer.lines(group, map, 0),
             }
@@ -30,48 +33,30 @@ pub(super) fn print(document: &Document) -> String {
             printer.value(&entry, 0, true);
         }
     }
-    printer.out
+    printer.page.text
 }
 
 struct Printer {
-    out: String,
+    page: Page,
 }
 
 impl Printer {
-    /// What stands before an entry. A blank line at the beginning of the file, or behind another one, is none.
-    fn lead(&mut self, lead: &[Lead], indent: usize) {
-        for line in lead {
-            match line {
-                Lead::Blank if self.out.is_empty() || self.out.ends_with("\n\n") => {}
-                Lead::Blank => self.out.push('\n'),
-                Lead::Comment(text) => {
-                    self.indent(indent);
-                    self.out.push_str(text);
-                    self.out.push('\n');
-                }
-            }
-        }
-    }
-
-    fn indent(&mut self, indent: usize) {
-        self.out.extend(std::iter::repeat_n(' ', indent));
-    }
-
     /// The entries of a list or mapping, each on lines of its own.
     fn lines(&mut self, group: &Group, map: bool, indent: usize) {
         for (at, entry) in group.entries.iter().enumerate() {
             let hoisted = hoisted(entry, map);
-            self.lead(if at == 0 { unblank(&hoisted) } else { &hoisted }, indent);
-            self.indent(indent);
+            self.page
+                .lead(if at == 0 { unblank(&hoisted) } else { &hoisted }, indent);
+            self.page.indent(indent);
             self.entry(entry, map, indent);
         }
-        self.lead(&group.end, indent);
+        self.page.lead(&group.end, indent);
     }
 
     /// An entry whose indentation stands there, without what stands before it.
     fn entry(&mut self, entry: &Entry, map: bool, indent: usize) {
         if !map {
-            self.out.push('-');
+            self.page.text.push('-');
             self.item(entry, indent);
             return;
         }
@@ -83,14 +68,14 @@ impl Printer {
         let key = scalar::key(text, quoted);
         // YAML looks no further for the colon behind a key.
         if key.chars().count() > 1_000 {
-            self.out.push_str("? ");
-            self.out.push_str(&key);
-            self.out.push('\n');
-            self.indent(indent);
+            self.page.text.push_str("? ");
+            self.page.text.push_str(&key);
+            self.page.text.push('\n');
+            self.page.indent(indent);
         } else {
-            self.out.push_str(&key);
+            self.page.text.push_str(&key);
         }
-        self.out.push(':');
+        self.page.text.push(':');
         self.value(entry, indent, false);
     }
 
@@ -102,18 +87,18 @@ impl Printer {
             && (group.shape == Shape::Pair || !self.fits(entry))
         {
             let map = matches!(entry.value.kind, Kind::Map(_));
-            self.out.push(' ');
+            self.page.text.push(' ');
             let inner = indent + 2;
             self.entry(&group.entries[0], map, inner);
             for entry in &group.entries[1..] {
                 let hoisted = hoisted(entry, map);
-                self.lead(&hoisted, inner);
-                self.indent(inner);
+                self.page.lead(&hoisted, inner);
+                self.page.indent(inner);
                 self.entry(entry, map, inner);
             }
-            self.lead(&group.end, inner);
+            self.page.lead(&group.end, inner);
             if let Some(trail) = &entry.trail {
-                self.lead(&[Lead::Comment(trail.clone())], inner);
+                self.page.lead(&[Lead::Comment(trail.clone())], inner);
             }
             return;
         }
@@ -123,73 +108,71 @@ impl Printer {
     /// Whether a list or mapping fits into the line.
     fn fits(&self, entry: &Entry) -> bool {
         inline_kind(&entry.value.kind, false)
-            .is_some_and(|line| self.column() + 1 + line.width() <= WIDTH)
-    }
-
-    fn column(&self) -> usize {
-        self.out[self.out.rfind('\n').map_or(0, |at| at + 1)..].width()
+            .is_some_and(|line| self.page.column() + 1 + line.width() <= WIDTH)
     }
 
     /// A value behind its key or dash, and the end of its line.
     fn value(&mut self, entry: &Entry, indent: usize, root: bool) {
         let space = if root { "" } else { " " };
         if let Some(anchor) = &entry.value.anchor {
-            self.out.push_str(space);
-            self.out.push('&');
-            self.out.push_str(anchor);
+            self.page.text.push_str(space);
+            self.page.text.push('&');
+            self.page.text.push_str(anchor);
         }
         match &entry.value.kind {
-            Kind::Null { written: false } => self.end(entry.trail.as_deref()),
+            Kind::Null { written: false } => self.page.end(entry.trail.as_deref()),
             Kind::Null { written: true } => {
-                self.out.push_str(space);
-                self.out.push_str("null");
-                self.end(entry.trail.as_deref());
+                self.page.text.push_str(space);
+                self.page.text.push_str("null");
+                self.page.end(entry.trail.as_deref());
             }
             Kind::Alias(name, _) => {
-                self.out.push_str(space);
-                self.out.push('*');
-                self.out.push_str(name);
-                self.end(entry.trail.as_deref());
+                self.page.text.push_str(space);
+                self.page.text.push('*');
+                self.page.text.push_str(name);
+                self.page.end(entry.trail.as_deref());
             }
             Kind::Scalar(scalar) => {
-                self.out.push_str(space);
+                self.page.text.push_str(space);
                 match scalar::written(scalar, entry.value.anchor.is_some()) {
                     Written::Line(line) => {
-                        self.out.push_str(&line);
-                        self.end(entry.trail.as_deref().or(entry.head.as_deref()));
+                        self.page.text.push_str(&line);
+                        self.page
+                            .end(entry.trail.as_deref().or(entry.head.as_deref()));
                     }
                     Written::Lines { first, rest, block } => {
-                        self.out.push_str(&first);
-                        self.end(entry.head.as_deref().filter(|_| block));
+                        self.page.text.push_str(&first);
+                        self.page.end(entry.head.as_deref().filter(|_| block));
                         if !block {
-                            self.out.pop();
+                            self.page.text.pop();
                         }
                         for (at, line) in rest.iter().enumerate() {
                             if at > 0 || !block {
-                                self.out.push('\n');
+                                self.page.text.push('\n');
                             }
                             if !line.is_empty() {
-                                self.indent(indent + 2);
-                                self.out.push_str(line);
+                                self.page.indent(indent + 2);
+                                self.page.text.push_str(line);
                             }
                         }
-                        self.end(entry.trail.as_deref());
+                        self.page.end(entry.trail.as_deref());
                     }
                 }
             }
             Kind::List(group) | Kind::Map(group) => {
                 let map = matches!(entry.value.kind, Kind::Map(_));
                 if group.entries.is_empty() {
-                    self.out.push_str(space);
-                    self.out.push_str(if map { "{}" } else { "[]" });
-                    self.end(entry.trail.as_deref().or(entry.head.as_deref()));
+                    self.page.text.push_str(space);
+                    self.page.text.push_str(if map { "{}" } else { "[]" });
+                    self.page
+                        .end(entry.trail.as_deref().or(entry.head.as_deref()));
                     return;
                 }
                 if self.fits(entry) {
                     let line = inline_kind(&entry.value.kind, false).unwrap_or_default();
-                    self.out.push_str(space);
-                    self.out.push_str(&line);
-                    self.end(entry.trail.as_deref());
+                    self.page.text.push_str(space);
+                    self.page.text.push_str(&line);
+                    self.page.end(entry.trail.as_deref());
                     return;
                 }
                 // Nothing stands behind lines; it stands beside the key, or as the last of them.
@@ -197,22 +180,13 @@ impl Printer {
                     (None, Some(trail)) if !group.has_comment() => (Some(trail), None),
                     (head, trail) => (head.as_ref(), trail.as_ref()),
                 };
-                self.end(beside.map(String::as_str));
+                self.page.end(beside.map(String::as_str));
                 self.lines(group, map, indent + 2);
                 if let Some(behind) = behind {
-                    self.lead(&[Lead::Comment(behind.clone())], indent + 2);
+                    self.page.lead(&[Lead::Comment(behind.clone())], indent + 2);
                 }
             }
         }
-    }
-
-    /// The end of a line, with the comment beside it.
-    fn end(&mut self, comment: Option<&str>) {
-        if let Some(comment) = comment {
-            self.out.push(' ');
-            self.out.push_str(comment);
-        }
-        self.out.push('\n');
     }
 }
 

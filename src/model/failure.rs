@@ -104,4 +104,10 @@ impl Failure {
             status: None,
         }
     }
+
+    /// What a side that was told to stop ends with.
+    #[must_use]
+    pub fn stopped() -> Self {
+        Self::new(FailureKind::Cancelled, "stopped")
+    }
 }

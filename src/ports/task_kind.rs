@@ -50,6 +50,23 @@ pub struct Call {
     pub log: Arc<dyn LogSink>,
 }
 
+impl Call {
+    /// Does what ends by itself when it is dropped, unless the call is cancelled first.
+    ///
+    /// # Errors
+    /// Those of `work`, and `cancelled`.
+    pub async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Failure::stopped()),
+            done = work => done,
+        }
+    }
+}
+
 /// What came of the execute side, for the revert side.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outcome {

@@ -157,8 +157,7 @@ impl Play {
             {
                 self.ends.remove(&atom);
                 self.flights.remove(&key);
-                let stopped = Failure::new(FailureKind::Cancelled, "stopped");
-                return Some(finished(flight, Err(stopped)));
+                return Some(finished(flight, Err(Failure::stopped())));
             }
         }
         let ends = self.flights.first_key_value().map(|(key, _)| *key);

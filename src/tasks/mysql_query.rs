@@ -80,13 +80,7 @@ impl TaskKind for MysqlQuery {
 
     async fn execute(&self, call: Call) -> Result<Value, Failure> {
         let params: Params = params::read(&call)?;
-        tokio::select! {
-            biased;
-            () = call.cancel.cancelled() => {
-                Err(Failure::new(FailureKind::Cancelled, "stopped"))
-            }
-            done = query(params) => done,
-        }
+        call.unless_cancelled(query(params)).await
     }
 
     /// What undoes a statement is another one, which the flow writes out.

@@ -192,13 +192,7 @@ impl TaskKind for Probe {
     }
 
     async fn execute(&self, call: Call) -> Result<Value, Failure> {
-        tokio::select! {
-            biased;
-            () = call.cancel.cancelled() => {
-                Err(Failure::new(FailureKind::Cancelled, "stopped"))
-            }
-            ended = self.wait(&call) => ended,
-        }
+        call.unless_cancelled(self.wait(&call)).await
     }
 
     async fn revert(&self, _: Call, _: Outcome) -> Result<(), Failure> {

@@ -67,13 +67,7 @@ impl TaskKind for RedisCommand {
 
     async fn execute(&self, call: Call) -> Result<Value, Failure> {
         let params: Params = params::read(&call)?;
-        tokio::select! {
-            biased;
-            () = call.cancel.cancelled() => {
-                Err(Failure::new(FailureKind::Cancelled, "stopped"))
-            }
-            done = send(params) => done,
-        }
+        call.unless_cancelled(send(params)).await
     }
 
     /// What undoes a command is another one, which the flow writes out.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use super::params;
-use crate::model::{Failure, FailureKind, KindSchema, Param, Shape, Timestamp, Value, Waits};
+use crate::model::{Failure, KindSchema, Param, Shape, Timestamp, Value, Waits};
 use crate::ports::{Call, Clock, Outcome, TaskKind};
 
 const SCHEMA: KindSchema = KindSchema {
@@ -75,13 +75,11 @@ impl TaskKind for Sleep {
             Some(until) => until,
             None => self.instant(&params::read(&call)?)?,
         };
-        tokio::select! {
-            biased;
-            () = call.cancel.cancelled() => {
-                Err(Failure::new(FailureKind::Cancelled, "stopped"))
-            }
-            () = self.0.sleep_until(until) => Ok(Value::Null),
-        }
+        let sleeping = async {
+            self.0.sleep_until(until).await;
+            Ok(Value::Null)
+        };
+        call.unless_cancelled(sleeping).await
     }
 
     async fn revert(&self, _: Call, _: Outcome) -> Result<(), Failure> {
@@ -96,7 +94,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::model::{Epoch, JobId, Phase};
+    use crate::model::{Epoch, FailureKind, JobId, Phase};
     use crate::ports::{LogSink, Stream, SystemClock, Term};
 
     /// A clock that is set by hand.

@@ -66,7 +66,7 @@ impl Lower<'_> {
             }
             NodeValue::Scalar { ref text, style } => {
                 if let Some(ty) = type_named(text).filter(|_| style == Style::Plain) {
-                    return declared(ty);
+                    return Declared::of(ty);
                 }
                 let value = match style {
                     Style::Plain => plain_value(text),
@@ -79,7 +79,7 @@ impl Lower<'_> {
                     return with_default(value);
                 }
                 self.no_type_name(name, text, style, span);
-                declared(Type::Any)
+                Declared::of(Type::Any)
             }
             NodeValue::Null => {
                 self.report(
@@ -93,7 +93,7 @@ impl Lower<'_> {
                         shown(&name.value)
                     )),
                 );
-                declared(Type::Any)
+                Declared::of(Type::Any)
             }
         }
     }
@@ -166,7 +166,7 @@ impl Lower<'_> {
         let mut pattern = None;
         let mut secret = None;
         let mut from = false;
-        let mut declared = declared(Type::Any);
+        let mut declared = Declared::of(Type::Any);
         for (key, node) in self.known(Level::Store, entries) {
             match key.value.as_str() {
                 "type" => ty = self.type_name(node),
@@ -321,24 +321,10 @@ fn meant_type(text: &str) -> Option<&'static str> {
         .or_else(|| did_you_mean(text, Type::NAMES))
 }
 
-fn declared(ty: Type) -> Declared {
-    Declared {
-        ty,
-        default: None,
-        about: None,
-        one_of: Vec::new(),
-        min: None,
-        max: None,
-        pattern: None,
-        secret: false,
-        from: None,
-    }
-}
-
 fn with_default(value: Value) -> Declared {
     Declared {
         default: Some(value.clone()),
-        ..declared(Type::of(&value))
+        ..Declared::of(Type::of(&value))
     }
 }
 

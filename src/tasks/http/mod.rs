@@ -306,7 +306,7 @@ impl TaskKind for Http {
         let exchange = self.exchange(&call, spec);
         tokio::select! {
             biased;
-            () = cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled, "stopped")),
+            () = cancel.cancelled() => Err(Failure::stopped()),
             result = exchange => result,
             late = late(timeout) => Err(late),
         }

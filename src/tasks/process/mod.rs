@@ -78,7 +78,7 @@ impl Processes {
         json: bool,
     ) -> Result<Value, Failure> {
         if call.cancel.is_cancelled() {
-            return Err(cancelled());
+            return Err(Failure::stopped());
         }
         program.env.extend(self.marks(call));
         let mut command = program.command()?;
@@ -89,7 +89,7 @@ impl Processes {
         command.stderr(writer);
         tokio::select! {
             biased;
-            () = call.cancel.cancelled() => return Err(cancelled()),
+            () = call.cancel.cancelled() => return Err(Failure::stopped()),
             () = call.term.lasts() => {}
         }
         let mut leader =
@@ -136,7 +136,7 @@ impl Processes {
             self.read_on(stdout, stderr);
         }
         match end {
-            End::Cancelled => Err(cancelled()),
+            End::Cancelled => Err(Failure::stopped()),
             End::Exited(status) => judge(&status.map_err(system)?, &capture, json),
         }
     }
@@ -253,10 +253,6 @@ fn judge(
         })?;
     }
     Ok(result)
-}
-
-fn cancelled() -> Failure {
-    Failure::new(FailureKind::Cancelled, "stopped")
 }
 
 fn system(error: impl std::fmt::Display) -> Failure {
