@@ -248,10 +248,9 @@ async fn told(store: &dyn Store, world: &World) -> String {
             chunk.id = 0;
         }
         text += &format!(
-            "{:#?}\n{:#?}\n{:?}\n{:?}\n",
+            "{:#?}\n{:#?}\n{:?}\n",
             store.load(*job).await.unwrap(),
             store.events(*job, 0, 1000).await.unwrap(),
-            store.claims_without_progress(*job).await.unwrap(),
             chunks,
         );
     }

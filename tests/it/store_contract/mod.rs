@@ -224,10 +224,9 @@ pub(super) async fn everything(store: &Arc<dyn Store>, job: JobId) -> String {
         limit: 1000,
     };
     format!(
-        "{:?}\n{:?}\n{:?}\n{:?}",
+        "{:?}\n{:?}\n{:?}",
         store.load(job).await.unwrap(),
         store.events(job, 0, 1000).await.unwrap(),
-        store.claims_without_progress(job).await.unwrap(),
         store.logs(&logs).await.unwrap(),
     )
 }
