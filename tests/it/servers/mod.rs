@@ -187,8 +187,12 @@ impl Server {
     }
 
     fn is_alive(&self) -> bool {
-        let daemon = self.daemon.as_ref();
-        daemon.is_some_and(|daemon| rustix::process::test_kill_process(daemon.server).is_ok())
+        // One that has ended is a zombie until its shell is told to go on.
+        let stat = |daemon: &Daemon| {
+            fs::read_to_string(format!("/proc/{}/stat", daemon.server.as_raw_nonzero()))
+        };
+        let stat = self.daemon.as_ref().map(stat);
+        stat.is_some_and(|stat| stat.is_ok_and(|stat| !stat.contains(") Z ")))
     }
 
     fn data(&self) -> PathBuf {
