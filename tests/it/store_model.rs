@@ -398,6 +398,12 @@ proptest! {
     }
 
     #[test]
+    #[ignore = "needs a MySQL: tests/mysql/run"]
+    fn mysql_tells_what_was_written(deeds in deeds()) {
+        block_on(async { check(&deeds, Stores::of(Kind::MySql).await).await });
+    }
+
+    #[test]
     fn postgres_tells_what_was_written(deeds in deeds()) {
         block_on(async { check(&deeds, Stores::of(Kind::Postgres).await).await });
     }

@@ -14,8 +14,6 @@ mod link;
 mod pulse;
 mod script;
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::redis::{FromRedisValue, Value};
@@ -28,6 +26,7 @@ use link::Link;
 use pulse::Pulse;
 use script::{Call, Name};
 
+use super::readable::is_readable;
 use super::registration;
 use crate::model::{ConductorId, JobId, Priority, Timestamp};
 use crate::ports::{
@@ -38,8 +37,6 @@ use crate::ports::{
 pub struct RedisBoard {
     link: Link,
     pulse: Pulse,
-    /// What was reported, so that it is reported once.
-    told: Mutex<HashSet<String>>,
 }
 
 impl RedisBoard {
@@ -52,11 +49,7 @@ impl RedisBoard {
         let link = Link::new(address, pulse.clone());
         link.probe().await?;
         pulse.catch_up();
-        Ok(Self {
-            link,
-            pulse,
-            told: Mutex::default(),
-        })
+        Ok(Self { link, pulse })
     }
 
     /// Runs a script. It may run twice if the connection breaks, so that must not matter.
@@ -71,11 +64,6 @@ impl RedisBoard {
             self.pulse.heard(beat);
         }
         Ok(beat.is_some())
-    }
-
-    fn is_untold(&self, what: &str) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.insert(what.to_owned())
     }
 
     fn report(&self, aside: &[String]) {
@@ -110,16 +98,19 @@ impl JobBoard for RedisBoard {
         let (mut found, aside): (Vec<String>, Vec<String>) =
             self.call(Call::new(Name::Requirements)).await?;
         self.report(&aside);
+        let mut unreadable = Vec::new();
         found.retain(|requires| {
-            let readable = serde_json::from_str::<Vec<serde_json::Value>>(requires).is_ok();
-            if !readable && self.is_untold(requires) {
-                tracing::error!(
-                    requires,
-                    "what jobs on the job board require could not be read; they are left alone"
-                );
+            let readable = is_readable(requires);
+            if !readable {
+                unreadable.push(requires.clone());
             }
             readable
         });
+        for requires in unreadable {
+            let call = Call::new(Name::SetAside).arg(requires);
+            let aside: Vec<String> = self.call(call).await?;
+            self.report(&aside);
+        }
         Ok(found)
     }
 

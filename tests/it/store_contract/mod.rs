@@ -46,6 +46,13 @@ macro_rules! contract {
                 super::$promise(super::super::Stores::of(super::super::Kind::MariaDb).await).await;
             })+
         }
+        mod mysql {
+            $(#[tokio::test(flavor = "multi_thread")]
+            #[ignore = "needs a MySQL: tests/mysql/run"]
+            async fn $promise() {
+                super::$promise(super::super::Stores::of(super::super::Kind::MySql).await).await;
+            })+
+        }
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $promise() {

@@ -2,7 +2,8 @@
 //!
 //! Batches are read by `JSON_TABLE`, whose text columns need the character set said; `STRAIGHT_JOIN` makes the batch
 //! what is walked through and the table what is looked up. Neither gives back what an update has changed: what one
-//! must know of it goes through `LAST_INSERT_ID`, in the same statement.
+//! must know of it goes through `LAST_INSERT_ID`, in the same statement. MySQL wants to be told that a batch is not to be
+//! locked: `OF`, which MariaDB does not know.
 
 use super::{Dialect, Structured};
 
@@ -49,7 +50,7 @@ macro_rules! fence {
             "SELECT j.id, EXISTS (SELECT 1 FROM requests AS r WHERE r.job = j.id)
              FROM ",
             steps!(),
-            " FOR UPDATE;
+            " FOR UPDATE /*!80000 OF j */;
              UPDATE ",
             steps!(),
             " SET j.seq = s.after, j.claims = 0;"
