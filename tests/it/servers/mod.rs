@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+pub mod apart;
 mod mariadb;
 mod postgres;
 pub mod proxy;
@@ -204,7 +205,7 @@ struct Daemon {
     server: Pid,
 }
 
-/// `$FOLDER` is what is removed, `$@` the server's command.
+/// `$FOLDER` is what is removed, `$@` the server's command, `$AFTER` what is done when it has ended.
 const KEEPER: &str = r#"
 trap : HUP INT TERM
 "$@" </dev/null >>"$FOLDER/log" 2>&1 &
@@ -213,11 +214,16 @@ echo "$server"
 read -r order
 kill -KILL "$server"
 wait "$server" 2>/dev/null
+eval "$AFTER"
 [ "$order" = keep ] || rm -rf "$FOLDER"
 "#;
 
 impl Daemon {
     fn start(folder: &Path, user: Option<&str>, command: &[String]) -> Self {
+        Self::start_and_tidy(folder, user, command, "")
+    }
+
+    fn start_and_tidy(folder: &Path, user: Option<&str>, command: &[String], after: &str) -> Self {
         let mut keeper = Command::new("sh");
         keeper
             .args(["-c", KEEPER, "keeper"])
@@ -225,6 +231,7 @@ impl Daemon {
             .args(["setpriv", "--pdeathsig", "KILL", "--"])
             .args(command)
             .env("FOLDER", folder)
+            .env("AFTER", after)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
@@ -240,12 +247,19 @@ impl Daemon {
     }
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
+impl Daemon {
+    /// Ends the server, and leaves its folder.
+    fn end(&mut self) {
         if let Some(mut orders) = self.orders.take() {
             let _ = orders.write_all(b"keep\n");
         }
         let _ = self.keeper.wait();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -5,6 +5,7 @@ mod cut;
 mod data;
 mod fetch;
 mod files;
+mod machines;
 mod remote;
 mod services;
 mod web;
