@@ -50,6 +50,16 @@ fn a_service_is_there_for_those_behind_it_and_ends_with_the_job() {
     until_silent(port);
 }
 
+/// A service that outlives its job; not this test.
+struct Kept(i32);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_raw(self.0).unwrap();
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}
+
 #[test]
 fn a_service_that_is_kept_goes_on_until_it_is_undone() {
     let home = Home::with("f.flow.yaml", SERVED);
@@ -62,12 +72,9 @@ fn a_service_that_is_kept_goes_on_until_it_is_undone() {
         .lines()
         .find_map(|line| line.trim().strip_prefix("pid: "));
     let pid: i32 = pid.unwrap().parse().unwrap();
+    let server = Kept(pid);
     assert!(listens(port), "it outlives the job and the conductor");
-    rustix::process::kill_process(
-        rustix::process::Pid::from_raw(pid).unwrap(),
-        rustix::process::Signal::KILL,
-    )
-    .unwrap();
+    drop(server);
     let port = free_port();
     home.run(&format!("run f.flow.yaml --port {port} --keep --fail"))
         .exits(1);
@@ -109,7 +116,8 @@ fn a_service_ends_with_its_conductor_unless_it_is_kept() {
 fn a_service_that_dies_or_is_never_healthy_fails_with_the_end_of_its_output() {
     let flow = |service: &str| format!("tasks: {{ a: {{ service: {service} }} }}\n");
     let port = free_port();
-    let dies = format!("{{ command: [sh, -c, 'echo hello; exit 7'], port: {port} }}");
+    // At once: nobody would wait for an hour here.
+    let dies = format!("{{ command: [sh, -c, 'echo hello; exit 7'], port: {port}, wait: 1h }}");
     let home = Home::with("f.flow.yaml", &flow(&dies));
     let ran = home.run("run f.flow.yaml").exits(1).stdout;
     assert!(
@@ -140,4 +148,52 @@ fn a_service_is_healthy_when_its_check_is_and_one_that_ignores_term_is_killed() 
 fn is_gone(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.is_empty() || stat.contains(") Z ")
+}
+
+#[test]
+fn a_flow_fails_over_a_service_that_died_if_it_asks() {
+    let flow = r#"
+store: { die: false }
+tasks:
+  api:
+    service: { command: [sh, -c, "touch up; until test -e die; do sleep 0.02; done"], check: [test, -e, up] }
+    provides: { pid: pid }
+  work: { when: die, skips: task, shell: "touch die; while kill -0 {{ pid }} 2> /dev/null; do sleep 0.02; done" }
+  alive: { needs: [work], shell: 'kill -0 {{ pid }} || { echo "the service has died" >&2; exit 1; }' }
+"#;
+    Home::with("f.flow.yaml", flow)
+        .run("run f.flow.yaml")
+        .exits(0);
+    let home = Home::with("f.flow.yaml", flow);
+    let ran = home.run("run f.flow.yaml --set die=true").exits(1);
+    assert!(
+        ran.stdout.contains("the service has died"),
+        "{}",
+        ran.text()
+    );
+}
+
+#[test]
+fn a_service_is_stopped_by_the_next_conductor_if_the_first_dies_over_it() {
+    let service = "{ command: [sh, -c, \"trap 'touch asked; until test -e go; do sleep 0.02; done; exit' TERM; echo $$ > pid; while :; do sleep 0.05; done\"], check: [test, -s, pid], keep: true }";
+    let home = Home::with(
+        "f.flow.yaml",
+        &super::flow(&format!("{{ service: {service} }}")),
+    );
+    let job = home.run("post f.flow.yaml --set fail=true").id();
+    let conductor = home.start("run --lease-ttl 1s");
+    let started = Instant::now();
+    while !home.has("asked") {
+        assert!(started.elapsed() < Duration::from_secs(30));
+        std::thread::yield_now();
+    }
+    let pid = fs::read_to_string(home.path("pid")).unwrap();
+    let _kept = Kept(pid.trim().parse().unwrap());
+    // As with SIGKILL.
+    drop(conductor);
+    let next = home.start("run --lease-ttl 1s");
+    fs::write(home.path("go"), "").unwrap();
+    home.until(&format!("show {job}"), "✗ f  ");
+    next.terminate();
+    assert!(is_gone(pid.trim()));
 }
