@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+pub mod apart;
 mod mariadb;
 mod mysql;
 mod postgres;
@@ -214,7 +215,7 @@ struct Daemon {
     server: Pid,
 }
 
-/// `$FOLDER` is what is removed, `$@` the server's command.
+/// `$FOLDER` is what is removed, `$@` the server's command, `$AFTER` what is done when it has ended.
 const KEEPER: &str = r#"
 trap : HUP INT TERM
 "$@" </dev/null >>"$FOLDER/log" 2>&1 &
@@ -223,11 +224,16 @@ echo "$server"
 read -r order
 kill -KILL "$server"
 wait "$server" 2>/dev/null
+eval "$AFTER"
 [ "$order" = keep ] || rm -rf "$FOLDER"
 "#;
 
 impl Daemon {
     fn start(folder: &Path, user: Option<&str>, command: &[String]) -> Self {
+        Self::start_and_tidy(folder, user, command, "")
+    }
+
+    fn start_and_tidy(folder: &Path, user: Option<&str>, command: &[String], after: &str) -> Self {
         let mut keeper = Command::new("sh");
         keeper
             .args(["-c", KEEPER, "keeper"])
@@ -235,6 +241,7 @@ impl Daemon {
             .args(["setpriv", "--pdeathsig", "KILL", "--"])
             .args(command)
             .env("FOLDER", folder)
+            .env("AFTER", after)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
@@ -250,8 +257,9 @@ impl Daemon {
     }
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
+impl Daemon {
+    /// Ends the server, and leaves its folder.
+    fn end(&mut self) {
         if let Some(mut orders) = self.orders.take() {
             let _ = orders.write_all(b"keep\n");
         }
@@ -264,6 +272,12 @@ fn as_root() -> Option<&'static str> {
     rustix::process::geteuid()
         .is_root()
         .then_some("--user=root")
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 /// How to run a command as another user, for those who may.
