@@ -267,7 +267,7 @@ impl Lower<'_> {
                         shown(&name.value)
                     ),
                 )
-                .help("say where it is read from instead: `from: env:NAME` or `from: file:PATH`"),
+                .help_in("say where it is read from instead: `from: env:NAME` or `from: file:PATH`", "say where it is read from instead: `from = \"env:NAME\"` or `from = \"file:PATH\"`"),
             );
         } else if !from && name.span.file == 0 && !library::is_task_kind(&self.source.path) {
             // What is part of another flow is given its secrets by that.
@@ -277,10 +277,10 @@ impl Lower<'_> {
                     place,
                     format!("`{}` is a secret, and does not say where it is read from", shown(&name.value)),
                 )
-                .help(format!(
-                    "add `from: env:NAME` or `from: file:PATH`; or give it whenever the flow is posted: --secret {}=env:NAME",
-                    shown(&name.value)
-                )),
+                .help_in(
+                    format!("add `from: env:NAME` or `from: file:PATH`; or give it whenever the flow is posted: --secret {}=env:NAME", shown(&name.value)),
+                    format!("add `from = \"env:NAME\"` or `from = \"file:PATH\"`; or give it whenever the flow is posted: --secret {}=env:NAME", shown(&name.value)),
+                ),
             );
         }
     }
