@@ -6,7 +6,10 @@ use super::Lower;
 use super::read::{first_line, is_quoted};
 use crate::model::{Declared, Span, Spanned, Type, TypeError, Value};
 use crate::syntax::library;
-use crate::syntax::{Node, NodeValue, Problem, ambiguity, code, did_you_mean, plain_value, shown};
+use crate::syntax::{
+    Node, NodeValue, Notation, Problem, ambiguity, code, did_you_mean, plain_value, quoted_text,
+    shown,
+};
 
 /// How much memory a compiled pattern may take, in bytes.
 const MAX_PATTERN: usize = 256 << 10;
@@ -110,7 +113,11 @@ impl Lower<'_> {
             },
             TypeError::NotOneOf { allowed, .. } => match did_you_mean(text, allowed.split(", ")) {
                 Some(meant) => {
-                    self.advice(&format!("did you mean `{meant}`? write"), node.span, meant)
+                    let with = match Notation::of_file(self.source) {
+                        Notation::Text if !plain_value(meant).is_number() => quoted_text(meant),
+                        Notation::Text | Notation::Yaml => meant.to_owned(),
+                    };
+                    self.advice(&format!("did you mean `{meant}`? write"), node.span, &with)
                 }
                 None => "write one of those, or add it to `one_of`".to_owned(),
             },
