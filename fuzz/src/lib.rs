@@ -3,6 +3,7 @@
 
 use indexmap::IndexMap;
 use jobrunner::compile::{Expression, compile, dot, tree};
+use jobrunner::format::{Refusal, convert, format};
 use jobrunner::model::{Bundle, KindSchema, Param, Shape, Span, Waits};
 use jobrunner::syntax::{LineIndex, MAX_PROBLEMS, Problem, parse, read_source};
 
@@ -128,6 +129,26 @@ pub fn flow(bytes: &[u8]) {
         if let Some(plan) = plan {
             let _ = (dot(&plan, None), tree(&plan));
             let _ = plan.with_inputs(&IndexMap::new());
+        }
+    }
+}
+
+/// The layout of either notation, and one as the other: both say the same as before, and laying out twice is the same as
+/// once.
+pub fn layout(bytes: &[u8]) {
+    let said = |text: Result<String, Refusal>| match text {
+        Ok(text) => Some(text),
+        Err(Refusal::Malformed(_) | Refusal::NoMapping) => None,
+        Err(refusal @ Refusal::Changed(_)) => panic!("{refusal}"),
+    };
+    for name in ["case.flow.yaml", "case.flow"] {
+        let Ok(mut file) = read_source(name, bytes) else {
+            continue;
+        };
+        let _ = said(convert(&file, &KINDS.each_ref()));
+        if let Some(text) = said(format(&file)) {
+            file.text.clone_from(&text);
+            assert_eq!(said(format(&file)), Some(text));
         }
     }
 }

@@ -351,7 +351,7 @@ impl<'a> Binder<'_, 'a> {
     fn condition(&self, when: &Spanned<String>, found: &mut Found) -> Option<Expression> {
         let expression = found.expression(&when.value, when.span, Spot::Condition("when"))?;
         if expression.is_constant() {
-            let what = format!("`when: {}` is always the same", when.value.trim());
+            let what = format!("`when` is always the same: `{}`", when.value.trim());
             found.wrong(
                 Problem::error("constant-when", when.span, what)
                     .help("name a value of the store or of a task in it, or leave it out"),
@@ -430,8 +430,10 @@ impl<'a> Binder<'_, 'a> {
                 if revert {
                     let what = "a revert is tried again as it is: `for_each` has no meaning for it";
                     found.wrong(
-                        Problem::error("for-each-in-revert", node.span, what)
-                            .help("write `times`, such as `retry: { times: 3, delay: 1s }`"),
+                        Problem::error("for-each-in-revert", node.span, what).help_in(
+                            "write `times`, such as `retry: { times: 3, delay: 1s }`",
+                            "write `times`, such as `retry { times = 3, delay = 1s }`",
+                        ),
                     );
                 }
                 for_each(node, &mut found).map(RetryTries::ForEach)
@@ -537,11 +539,18 @@ fn provides(
         let what = "`json` is not there: the output is not read as JSON";
         let problem = Problem::error("json-not-read", one.span, what)
             .related(key, "this gives its output as text")
-            .help(format!(
-                "write `{}: {{ {}: …, json: true }}`",
-                kind.name,
-                kind.shorthand.unwrap_or("…")
-            ));
+            .help_in(
+                format!(
+                    "write `{}: {{ {}: …, json: true }}`",
+                    kind.name,
+                    kind.shorthand.unwrap_or("…")
+                ),
+                format!(
+                    "write `{} {{ {} = …, json = true }}`",
+                    kind.name,
+                    kind.shorthand.unwrap_or("…")
+                ),
+            );
         found.wrong(problem);
     }
     provides

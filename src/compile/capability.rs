@@ -8,7 +8,7 @@ use super::names::{From, Names};
 use super::uses::{Found, Spot};
 use super::{Requirement, Template};
 use crate::model::{Shape, Type, Value};
-use crate::syntax::{CapabilityDeclaration, Problem, did_you_mean};
+use crate::syntax::{CapabilityDeclaration, Problem, did_you_mean, quoted_text};
 
 /// What an argument must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +85,12 @@ pub(crate) fn read(
                 if let Err(hint) = check(name, value) {
                     let span = one.argument.as_ref().map_or(span, |node| node.span);
                     let what = format!("`{name}` wants {hint}");
-                    let help = format!("such as `{name}: {}`", example(name));
-                    found.wrong(Problem::error("bad-capability", span, what).help(help));
+                    let problem = Problem::error("bad-capability", span, what);
+                    let example = example(name);
+                    found.wrong(problem.help_in(
+                        format!("such as `{name}: {example}`"),
+                        format!("such as `{name}({})`", in_text(example)),
+                    ));
                 }
             }
             (Some(_), Some(_)) => {}
@@ -113,6 +117,14 @@ fn example(name: &str) -> &'static str {
         "min_memory" => "2GiB",
         "min_cpus" => "4",
         _ => "name",
+    }
+}
+
+/// An example as the text notation has it: words have quotes.
+fn in_text(example: &str) -> String {
+    match example.starts_with(|c: char| c.is_ascii_digit()) {
+        true => example.to_owned(),
+        false => quoted_text(example),
     }
 }
 

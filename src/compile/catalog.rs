@@ -138,10 +138,16 @@ pub(crate) fn read_call(
         if param.shape == Shape::Expression {
             let Some(text) = node.word() else {
                 let what = format!("`{}` wants an expression", param.name);
-                found.wrong(Problem::error("wrong-shape", node.span, what).help(format!(
-                    "write an expression over the result, such as `{}: json.ready`",
-                    param.name
-                )));
+                found.wrong(Problem::error("wrong-shape", node.span, what).help_in(
+                    format!(
+                        "write an expression over the result, such as `{}: json.ready`",
+                        param.name
+                    ),
+                    format!(
+                        "write an expression over the result, such as `{} = json.ready`",
+                        param.name
+                    ),
+                ));
                 continue;
             };
             if text.trim_start().starts_with("{{") {
@@ -150,11 +156,18 @@ pub(crate) fn read_call(
                     param.name
                 );
                 found.wrong(
-                    Problem::error("template-in-expression", node.span, what).help(format!(
-                        "write `{}: {}`",
-                        param.name,
-                        text.trim().trim_matches(['{', '}', ' '])
-                    )),
+                    Problem::error("template-in-expression", node.span, what).help_in(
+                        format!(
+                            "write `{}: {}`",
+                            param.name,
+                            text.trim().trim_matches(['{', '}', ' '])
+                        ),
+                        format!(
+                            "write `{} = {}`",
+                            param.name,
+                            text.trim().trim_matches(['{', '}', ' '])
+                        ),
+                    ),
                 );
                 continue;
             }
@@ -184,7 +197,7 @@ pub(crate) fn read_call(
                 Template::Literal(value) => call.json = value == &Value::Bool(true),
                 _ => found.wrong(
                     Problem::error("wrong-type", node.span, "`json` must be known beforehand")
-                        .help("write `json: true`"),
+                        .help_in("write `json: true`", "write `json = true`"),
                 ),
             }
         }

@@ -128,8 +128,10 @@ impl Expression {
         let shown = shorten(text);
         if text.is_empty() {
             return Err(
-                Problem::error("bad-expression", span, "an expression is missing")
-                    .help("write an expression, such as `{{ name }}`"),
+                Problem::error("bad-expression", span, "an expression is missing").help_in(
+                    "write an expression, such as `{{ name }}`",
+                    "write an expression, such as `name`",
+                ),
             );
         }
         if let Err(error) = ENVIRONMENT.compile_expression_owned(text.to_owned()) {

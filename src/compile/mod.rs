@@ -93,6 +93,10 @@ fn compile_with(
     let mut problems = std::mem::take(&mut names.problems);
     problems.extend(layout.problems.iter().cloned());
     problems.extend(graph::cycles(&layout, &names.links));
+    for problem in &mut problems {
+        let notation = flow.library.notation(problem.span.file);
+        *problem = problem.clone().spoken(notation);
+    }
     problems.sort_by_key(|problem| (problem.span.file, problem.span.start));
     if layout.repeats() {
         // What is wrong with one copy is wrong with all of them.

@@ -30,6 +30,7 @@ pub(super) fn print(document: &Document) -> String {
         }
         Kind::Map(_) | Kind::List(_) | Kind::Null { .. } | Kind::Scalar(_) | Kind::Alias(..) => {
             let entry = Entry::new(Label::Item, root.clone());
+            printer.page.lead(&hoisted(&entry, true), 0);
             printer.value(&entry, 0, true);
         }
     }

@@ -15,8 +15,8 @@ use path::{flow_paths, kind_paths};
 
 use super::problem::Problems;
 use super::{
-    Body, FileDeclaration, FlowDeclaration, KindDeclaration, Kinds, Problem, TaskDeclaration,
-    TaskKindDeclaration, TaskKindForm, code, did_you_mean, read_file, shown,
+    Body, FileDeclaration, FlowDeclaration, KindDeclaration, Kinds, Notation, Problem,
+    TaskDeclaration, TaskKindDeclaration, TaskKindForm, code, did_you_mean, read_file, shown,
 };
 use crate::model::{Bundle, SourceFile, Span, Spanned};
 
@@ -64,6 +64,8 @@ pub struct Gathered {
 /// The declarations of the files that a flow uses.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Library {
+    /// Their notations, by their places in the bundle.
+    notations: Vec<Notation>,
     /// By their places in the bundle.
     files: Vec<Option<FileDeclaration>>,
     /// What references to flows mean, by the file that they stand in.
@@ -110,6 +112,13 @@ impl Library {
             FileDeclaration::TaskKind(kind) => Some(&**kind),
             FileDeclaration::Flow(_) => None,
         })
+    }
+
+    /// The notation of a file, by its place in the bundle.
+    #[must_use]
+    pub fn notation(&self, file: u16) -> Notation {
+        let known = self.notations.get(usize::from(file));
+        known.copied().unwrap_or(Notation::Yaml)
     }
 
     fn file(&self, index: u16) -> Option<&FileDeclaration> {
@@ -183,6 +192,14 @@ impl<'a> Gathering<'a> {
         }
         self.cycles();
         self.texts();
+        self.library.notations = self.files.iter().map(|f| Notation::of_file(f)).collect();
+        let problems = std::mem::take(&mut self.problems).into_arranged();
+        let problems = problems.into_iter();
+        let problems = problems.map(|p| {
+            let notation = self.library.notation(p.span.file);
+            p.spoken(notation)
+        });
+        let problems = problems.collect();
         let root = self.library.files.first_mut().and_then(Option::take);
         let flow = root.filter(|_| self.complete).map(|root| match root {
             FileDeclaration::Flow(flow) => *flow,
@@ -192,7 +209,7 @@ impl<'a> Gathering<'a> {
             library: self.library,
             ..flow
         });
-        (self.files, flow, self.problems.into_arranged())
+        (self.files, flow, problems)
     }
 
     /// Reads one file, and finds what it uses.

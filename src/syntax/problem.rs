@@ -1,6 +1,6 @@
 //! What is wrong with a flow, with its place.
 
-use super::code;
+use super::{Notation, code};
 use crate::model::Span;
 
 /// How bad it is.
@@ -29,6 +29,8 @@ pub struct Problem {
     pub related: Vec<(Span, String)>,
     /// What to do.
     pub help: Option<String>,
+    /// The same for the text notation, as long as nobody has told which notation the file has.
+    in_text: Option<String>,
 }
 
 impl Problem {
@@ -43,6 +45,7 @@ impl Problem {
             label: String::new(),
             related: Vec::new(),
             help: None,
+            in_text: None,
         }
     }
 
@@ -74,6 +77,27 @@ impl Problem {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// Says what to do in the words of each notation: YAML, and the text notation.
+    #[must_use]
+    pub fn help_in(mut self, yaml: impl Into<String>, text: impl Into<String>) -> Self {
+        self.help = Some(yaml.into());
+        self.in_text = Some(text.into());
+        self
+    }
+
+    /// Keeps the words of the notation of its file.
+    #[must_use]
+    pub(crate) fn spoken(mut self, notation: Notation) -> Self {
+        let text = self.in_text.take();
+        match notation {
+            Notation::Yaml => self,
+            Notation::Text => Self {
+                help: text.or(self.help),
+                ..self
+            },
+        }
     }
 }
 

@@ -300,6 +300,7 @@ fn what_the_fuzzers_hold_to_holds_for_their_corpus() {
             fuzzed::yaml(&bytes);
             fuzzed::text(&bytes);
             fuzzed::flow(&bytes);
+            fuzzed::layout(&bytes);
         });
         assert!(held.is_ok(), "{name}");
     }

@@ -12,6 +12,7 @@ mod conformance;
 mod damage;
 mod engine;
 mod format;
+mod generated;
 mod http;
 mod invariants;
 mod kinds;

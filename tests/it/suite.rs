@@ -177,3 +177,33 @@ fn a_flow_in_both_notations_has_the_same_problems_at_the_same_places() {
     let compiled = hold_pairs("compile", |flow| crate::compile::compiled_from(flow).1);
     assert!(read > 20 && compiled > 10, "{read} and {compiled}");
 }
+
+#[test]
+fn help_speaks_the_notation_of_the_file() {
+    // A key with a colon before brackets or in a line of its own: YAML. `name: type` belongs to both.
+    let yaml =
+        regex::Regex::new(r"[a-z_]+: ?[\[{]|`[a-z_]+: [^`]*`|- name:|without indentation").unwrap();
+    let typed =
+        regex::Regex::new(r"`[a-z_]+: (?:TYPE|string|url)`|retry = \{ times: 3 \}").unwrap();
+    let mut lines = 0;
+    for folder in ["syntax", "compile"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/suite")
+            .join(folder);
+        for path in cases(&folder) {
+            if path.extension().is_none_or(|ending| ending != "flow") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("a file of the suite can be read");
+            for line in halves(&text).1.lines() {
+                let Some(help) = line.strip_prefix("#   help: ") else {
+                    continue;
+                };
+                lines += 1;
+                let help = typed.replace_all(help, "");
+                assert!(!yaml.is_match(&help), "{}: {help}", path.display());
+            }
+        }
+    }
+    assert!(lines > 150, "{lines} lines of help");
+}

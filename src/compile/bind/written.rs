@@ -221,7 +221,7 @@ impl<'a> Binder<'_, 'a> {
             let what = "this `revert` does not say what it does";
             let problem = Problem::error("no-kind", own.params.span, what);
             names.problems.push(
-                problem.help("write it with its kind, such as `revert: { shell: … }`, or leave it out: the kind knows what undoes it"),
+                problem.help_in("write it with its kind, such as `revert: { shell: … }`, or leave it out: the kind knows what undoes it", "write it with its kind, such as `revert { shell = … }`, or leave it out: the kind knows what undoes it"),
             );
             return None;
         }
@@ -350,11 +350,15 @@ fn no_list(listed: &[Spanned<String>], kind: &TaskKindDeclaration, names: &mut N
         "a list under `provides` is for groups, and `{}` is one task",
         kind.name.value
     );
-    let help = format!(
+    let yaml = format!(
         "write `provides: {0}` for the whole result, or `provides: {{ {0}: expression }}` for parts",
+        first.value
+    );
+    let text = format!(
+        "write `provides = {0}` for the whole result, or `provides {{ {0} = expression }}` for parts",
         first.value
     );
     names
         .problems
-        .push(Problem::error("wrong-shape", first.span, what).help(help));
+        .push(Problem::error("wrong-shape", first.span, what).help_in(yaml, text));
 }

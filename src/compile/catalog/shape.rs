@@ -8,7 +8,7 @@ use crate::compile::Template;
 use crate::compile::template::{Dialect, Source, read_script, read_statement, read_url};
 use crate::compile::uses::{Found, Spot};
 use crate::model::{Shape, Span, Type, Value, format_duration, parse_duration, parse_size};
-use crate::syntax::{Node, NodeValue, Problem, Style, did_you_mean};
+use crate::syntax::{Node, NodeValue, Problem, Style, did_you_mean, quoted_text};
 
 /// A parameter that is being read.
 #[derive(Debug, Clone, Copy)]
@@ -110,11 +110,14 @@ impl Reading<'_> {
             NodeValue::Map(_) => "a mapping is written",
         };
         let help = match wanted {
-            "a mapping" => format!("write `{}: {{ name: value }}`", self.name),
-            other => format!("write {other}"),
+            "a mapping" => (
+                format!("write `{}: {{ name: value }}`", self.name),
+                format!("write `{} {{ name = value }}`", self.name),
+            ),
+            other => (format!("write {other}"), format!("write {other}")),
         };
         let what = format!("`{}` wants {wanted}, and {what}", self.name);
-        found.wrong(Problem::error("wrong-shape", span, what).help(help));
+        found.wrong(Problem::error("wrong-shape", span, what).help_in(help.0, help.1));
     }
 
     fn mistyped(&self, node: &Node, hint: &str, found: &mut Found) -> Option<Template> {
@@ -175,7 +178,13 @@ impl Reading<'_> {
                         self.name
                     );
                     let problem = Problem::error("wrong-shape", node.span, what);
-                    found.wrong(problem.help(format!("write [{}]", words.join(", "))));
+                    let quoted = words.iter().map(|word| match word.strip_prefix('"') {
+                        Some(_) => word.clone(),
+                        None => quoted_text(word),
+                    });
+                    let quoted = quoted.collect::<Vec<_>>().join(", ");
+                    let yaml = format!("write [{}]", words.join(", "));
+                    found.wrong(problem.help_in(yaml, format!("write [{quoted}]")));
                     return None;
                 }
                 std::slice::from_ref(node)

@@ -68,7 +68,9 @@ pub(crate) fn scan(text: &str) -> Words {
             at = end_of_word(text, at, true);
             before = Before::Other;
         } else if byte == b'_' || byte.is_ascii_alphabetic() || !byte.is_ascii() {
-            at = end_of_word(text, at, false);
+            // What is no letter at all is a word of its own: the scan goes on behind it.
+            let first = text[at..].chars().next().map_or(1, char::len_utf8);
+            at = end_of_word(text, at, false).max(at + first);
             before = word(&mut words, text, start..at, before);
         } else {
             at += 1;
@@ -162,6 +164,13 @@ mod tests {
         names.sort();
         names.dedup();
         names
+    }
+
+    #[test]
+    fn characters_that_are_no_letters_end_the_scan_like_any_others() {
+        for text in ["a ޾ b", "\":\"\u{7be}\u{4}", "x \u{2028}", "\u{300}"] {
+            let _ = scan(text);
+        }
     }
 
     #[test]

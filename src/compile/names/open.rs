@@ -176,9 +176,12 @@ impl<'a> Names<'a> {
             NodeValue::Null | NodeValue::Scalar { .. } | NodeValue::List(_) | NodeValue::Map(_) => {
                 let what = format!("`{taken}` of `{name}` is a secret, and this is written out");
                 let problem = Problem::error("secret-default", node.span, what);
-                self.problems.push(problem.help(format!(
-                    "declare a secret in the store, and write `{taken}: \"{{{{ name }}}}\"`"
-                )));
+                self.problems.push(problem.help_in(
+                    format!(
+                        "declare a secret in the store, and write `{taken}: \"{{{{ name }}}}\"`"
+                    ),
+                    format!("declare a secret in the store, and write `{taken} = name`"),
+                ));
                 return None;
             }
         };

@@ -250,8 +250,9 @@ impl<'a> Names<'a> {
                 let what =
                     format!("the secret `{name}` is given as something that is not kept secret");
                 let problem = Problem::error("secret-in-expression", one.span, what);
-                Some(problem.help(
+                Some(problem.help_in(
                     "declare what takes it as `secret: true`, and give it nothing but the name of the secret",
+                    "declare what takes it as `secret = true`, and give it nothing but the name of the secret",
                 ))
             }
             Spot::Condition(matrix::KEY) if let Some(who) = told_by => {

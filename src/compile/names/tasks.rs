@@ -86,15 +86,21 @@ impl<'a> Names<'a> {
             (Some(meant), _, _) => problem.help(format!("did you mean `{meant}`?")),
             (None, Some(provider), _) => {
                 let task = &layout.members[provider.member].declaration.name.value;
-                problem.help(format!(
-                    "`{name}` is a name that `{task}` provides: write `needs: [{task}]`"
-                ))
+                problem.help_in(
+                    format!("`{name}` is a name that `{task}` provides: write `needs: [{task}]`"),
+                    format!("`{name}` is a name that `{task}` provides: write `needs = [{task}]`"),
+                )
             }
             (None, None, Some(group)) => {
                 let group = &layout.members[group].declaration.name.value;
-                problem.help(format!(
-                    "`{last}` stands inside of the group `{group}`: write `needs: [{group}]`"
-                ))
+                problem.help_in(
+                    format!(
+                        "`{last}` stands inside of the group `{group}`: write `needs: [{group}]`"
+                    ),
+                    format!(
+                        "`{last}` stands inside of the group `{group}`: write `needs = [{group}]`"
+                    ),
+                )
             }
             (None, None, None) => {
                 problem.help("`needs` names tasks and groups of the same body, or of one around it")

@@ -93,7 +93,10 @@ impl<'a> Names<'a> {
                     provider.span,
                     format!("`{task}` provides it, inside of `{group}`"),
                 )
-                .help(format!("add `provides: [{name}]` to `{group}`"))
+                .help_in(
+                    format!("add `provides: [{name}]` to `{group}`"),
+                    format!("add `provides = [{name}]` to `{group}`"),
+                )
         } else if self.find_task(name, body).is_some() {
             plain.help(format!("`{name}` is a task; use a name that it provides"))
         } else if layout.frames.at(frame).what == "params" {

@@ -93,9 +93,10 @@ pub(crate) fn read(source: Source<'_>, dialect: Option<Dialect>, found: &mut Fou
                 format!("`{{{{ {text} }}}}` would become a part of the code"),
             )
             .label("in a script for another interpreter than a shell")
-            .help(format!(
-                "hand the value over in the environment (`env: {{ NAME: \"{{{{ {text} }}}}\" }}`) and read it there; for two braces write `\\{{{{`"
-            )),
+            .help_in(
+                format!("hand the value over in the environment (`env: {{ NAME: \"{{{{ {text} }}}}\" }}`) and read it there; for two braces write `\\{{{{`"),
+                format!("hand the value over in the environment (`env {{ NAME = {text} }}`) and read it there; for two braces write `\\{{{{`"),
+            ),
         );
     }
     let decisions = match dialect {

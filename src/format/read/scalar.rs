@@ -98,16 +98,24 @@ impl Reader<'_> {
     }
 }
 
+/// What YAML takes for space in a line.
+const BLANK: [char; 2] = [' ', '\t'];
+
 /// Lines without the indentation that all of them have; the first is the rest of the line before them.
 fn dedented(written: &str) -> Vec<String> {
     let lines: Vec<&str> = written.lines().skip(1).collect();
     let indent = lines
         .iter()
-        .filter(|line| !line.trim().is_empty())
+        .filter(|line| !line.trim_matches(BLANK).is_empty())
         .map(|line| line.len() - line.trim_start_matches(' ').len())
         .min()
         .unwrap_or(0);
-    let cut = |line: &&str| line.get(indent..).unwrap_or("").trim_end().to_owned();
+    let cut = |line: &&str| {
+        line.get(indent..)
+            .unwrap_or("")
+            .trim_end_matches(BLANK)
+            .to_owned()
+    };
     lines.iter().map(cut).collect()
 }
 
@@ -116,8 +124,8 @@ fn unwrapped(written: &str) -> Vec<String> {
     written
         .lines()
         .map(|line| {
-            let line = line.trim_start();
-            let trimmed = line.trim_end();
+            let line = line.trim_start_matches(BLANK);
+            let trimmed = line.trim_end_matches(BLANK);
             // A space with a backslash before it is one.
             match trimmed.ends_with('\\') {
                 true => line.to_owned(),

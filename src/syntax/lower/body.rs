@@ -24,7 +24,10 @@ impl Lower<'_> {
                 self.wrong_shape(
                     &node,
                     "tasks",
-                    "a mapping of tasks, such as { hello: { shell: echo hello } }",
+                    (
+                        "a mapping of tasks, such as { hello: { shell: echo hello } }",
+                        "a mapping of tasks, such as { task hello { shell = \"echo hello\" } }",
+                    ),
                 );
                 return None;
             }
@@ -32,8 +35,10 @@ impl Lower<'_> {
         if body.tasks.is_empty() && self.complete {
             self.complete = false;
             self.report(
-                Problem::error(code::NO_TASKS, key, "`tasks` has no tasks")
-                    .help("the least is: tasks: { hello: { shell: echo hello } }"),
+                Problem::error(code::NO_TASKS, key, "`tasks` has no tasks").help_in(
+                    "the least is: tasks: { hello: { shell: echo hello } }",
+                    "the least is: task hello { shell = \"echo hello\" }",
+                ),
             );
         }
         Some(body)
@@ -92,7 +97,10 @@ impl Lower<'_> {
                 self.wrong_shape(
                     &other,
                     "tasks",
-                    "a mapping for each task, such as - name: hello",
+                    (
+                        "a mapping for each task, such as - name: hello",
+                        "a mapping for each task, such as task hello { … }",
+                    ),
                 );
                 return None;
             }
@@ -113,10 +121,10 @@ impl Lower<'_> {
         let problem = Problem::error(code::NO_NAME, place, "this task of a list has no name");
         if entries.first().is_some_and(looks_like_name) {
             let (key, node) = entries.swap_remove(0);
-            self.report(problem.help(format!(
-                "write `- name: {}`, and its keys below `name`",
-                key.text
-            )));
+            self.report(problem.help_in(
+                format!("write `- name: {}`, and its keys below `name`", key.text),
+                format!("write `task {} {{ … }}`", key.text),
+            ));
             let mapping = match node.value {
                 value @ NodeValue::Map(_) => Node {
                     value,
@@ -129,7 +137,7 @@ impl Lower<'_> {
             };
             return Some((Spanned::new(key.text, key.span), mapping));
         }
-        self.report(problem.help("begin it with `- name: …`"));
+        self.report(problem.help_in("begin it with `- name: …`", "write `task NAME { … }`"));
         // What else is wrong with it is worth knowing all the same.
         let name = Spanned::new("unnamed".to_owned(), place);
         let value = NodeValue::Map(entries);

@@ -29,7 +29,10 @@ impl Lower<'_> {
                             other.describe()
                         ),
                     )
-                    .help("the least flow is: tasks: { hello: { shell: echo hello } }"),
+                    .help_in(
+                        "the least flow is: tasks: { hello: { shell: echo hello } }",
+                        "the least flow is: flow { task hello { shell = \"echo hello\" } }",
+                    ),
                 );
                 return None;
             }
@@ -81,8 +84,10 @@ impl Lower<'_> {
         if !tasks {
             self.complete = false;
             self.report(
-                Problem::error(code::NO_TASKS, place, "the flow has no `tasks`")
-                    .help("the least is: tasks: { hello: { shell: echo hello } }"),
+                Problem::error(code::NO_TASKS, place, "the flow has no `tasks`").help_in(
+                    "the least is: tasks: { hello: { shell: echo hello } }",
+                    "the least is: task hello { shell = \"echo hello\" }",
+                ),
             );
         }
         Some(flow)
@@ -96,7 +101,10 @@ impl Lower<'_> {
     }
 
     fn capabilities(&mut self, node: Node) -> Vec<CapabilityDeclaration> {
-        const WANTED: &str = "a list, such as [os: linux, has_command: git]";
+        const WANTED: (&str, &str) = (
+            "a list, such as [os: linux, has_command: git]",
+            "a list, such as [os(\"linux\"), has_command(\"git\")]",
+        );
         let span = node.span;
         match node.value {
             NodeValue::List(items) => items
@@ -151,7 +159,10 @@ impl Lower<'_> {
                 self.wrong_shape(
                     &item,
                     "capabilities",
-                    "one capability for each item, such as - os: linux",
+                    (
+                        "one capability for each item, such as - os: linux",
+                        "one capability for each item, such as os(\"linux\")",
+                    ),
                 );
                 return None;
             }

@@ -55,6 +55,10 @@ const LOOPS: [&str; 6] = ["for_each", "foreach", "loop", "with_items", "for", "e
 pub(super) const LOOP_HELP: &str = "to try one value after the other until one succeeds: \
      `retry: { for_each: [a, b], as: value }`; to do something for every value, that is `matrix`";
 
+/// The same for the text notation.
+pub(super) const LOOP_HELP_IN_TEXT: &str = "to try one value after the other until one succeeds: \
+     `retry { for_each = [\"a\", \"b\"], as = value }`; to do something for every value, that is `matrix`";
+
 impl Lower<'_> {
     /// The entries of a mapping, each under the key that it has or was probably meant to have. Entries whose key
     /// means nothing there are reported and left out.
@@ -92,7 +96,7 @@ impl Lower<'_> {
                     key.span,
                     format!("`{text}` means nothing on {}", level.owner()),
                 )
-                .help(LOOP_HELP),
+                .help_in(LOOP_HELP, LOOP_HELP_IN_TEXT),
             );
             // What it calls its values is known nowhere.
             self.complete = false;
@@ -159,29 +163,52 @@ impl Lower<'_> {
 
     /// What is said about a key that means something on another level.
     fn elsewhere(&self, level: Level, key: &Key) -> Option<Problem> {
+        let same = |help: String| (help.clone(), help);
         let text = key.text.as_str();
         let (what, help) = if self.kinds.contains(&text) {
             let help = match level {
-                Level::Flow => format!("put it into a task: tasks: {{ name: {{ {text}: … }} }}"),
-                Level::Kind => format!("put it under `execute`: execute: {{ {text}: … }}"),
+                Level::Flow => {
+                    let task = format!("put it into a task: task NAME {{ {text} = … }}");
+                    (
+                        format!("put it into a task: tasks: {{ name: {{ {text}: … }} }}"),
+                        task,
+                    )
+                }
+                Level::Kind => {
+                    let execute = format!("put it under `execute`: execute {{ {text} = … }}");
+                    (
+                        format!("put it under `execute`: execute: {{ {text}: … }}"),
+                        execute,
+                    )
+                }
                 Level::Task | Level::Retry | Level::Revert | Level::Store | Level::Execute => {
-                    format!("put `{text}` on the task itself")
+                    same(format!("put `{text}` on the task itself"))
                 }
             };
             ("a kind of task".to_owned(), help)
         } else {
             let home = Level::ALL.into_iter().find(|l| l.key(text).is_some())?;
             let help = match home {
-                Level::Flow => format!("put `{text}` at the top of the file, without indentation"),
-                Level::Task => format!("put `{text}` on the task that it is meant for"),
-                Level::Retry => format!("put it under `retry`: retry: {{ {text}: … }}"),
-                Level::Revert => format!("put `{text}` on the task or its `revert`"),
-                Level::Kind | Level::Execute => {
-                    format!("`{text}` is for the file of a task kind: NAME.task.yaml")
-                }
-                Level::Store => {
-                    format!("put it under a name in `store`: store: {{ name: {{ {text}: … }} }}")
-                }
+                Level::Flow => (
+                    format!("put `{text}` at the top of the file, without indentation"),
+                    format!("put `{text}` between the braces of `flow`, beside the tasks"),
+                ),
+                Level::Task => same(format!("put `{text}` on the task that it is meant for")),
+                Level::Retry => (
+                    format!("put it under `retry`: retry: {{ {text}: … }}"),
+                    format!("put it under `retry`: retry {{ {text} = … }}"),
+                ),
+                Level::Revert => same(format!("put `{text}` on the task or its `revert`")),
+                Level::Kind | Level::Execute => (
+                    format!("`{text}` is for the file of a task kind: NAME.task.yaml"),
+                    format!("`{text}` is for the file of a task kind: NAME.task"),
+                ),
+                Level::Store => (
+                    format!("put it under a name in `store`: store: {{ name: {{ {text}: … }} }}"),
+                    format!(
+                        "put it under a name in `store`: store {{ name: TYPE {{ {text} = … }} }}"
+                    ),
+                ),
             };
             (format!("a key of {}", home.owner()), help)
         };
@@ -190,7 +217,7 @@ impl Lower<'_> {
             key.span,
             format!("`{text}` is {what}, and means nothing on {}", level.owner()),
         );
-        Some(problem.label("at the wrong level").help(help))
+        Some(problem.label("at the wrong level").help_in(help.0, help.1))
     }
 
     fn choices(&self, level: Level) -> String {

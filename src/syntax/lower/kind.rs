@@ -51,10 +51,10 @@ impl Lower<'_> {
             (None, None) => {
                 self.complete = false;
                 let what = "this task kind does not say what it does";
-                self.report(
-                    Problem::error(code::NO_KIND, place, what)
-                        .help("add `execute: { exec: [program] }`, or `tasks` for several steps"),
-                );
+                self.report(Problem::error(code::NO_KIND, place, what).help_in(
+                    "add `execute: { exec: [program] }`, or `tasks` for several steps",
+                    "add `execute { exec = [\"program\"] }`, or tasks for several steps",
+                ));
                 return None;
             }
             (Some((first, _)), Some((second, _))) => {
@@ -184,7 +184,14 @@ impl Lower<'_> {
             Ok(entries) => entries,
             Err(other) => {
                 self.complete = false;
-                self.wrong_shape(&other, "execute", "a kind, such as { exec: [program] }");
+                self.wrong_shape(
+                    &other,
+                    "execute",
+                    (
+                        "a kind, such as { exec: [program] }",
+                        "a kind, such as { exec = [\"program\"] }",
+                    ),
+                );
                 return None;
             }
         };
@@ -216,15 +223,15 @@ impl Lower<'_> {
                 "`{}` is written in the language itself, and `execute` wants a kind that is built in",
                 shown(&kind.value)
             );
-            self.report(
-                Problem::error(code::WRONG_LEVEL, kind.span, what)
-                    .help("use it in `tasks`: tasks: { step: { … } }"),
-            );
+            self.report(Problem::error(code::WRONG_LEVEL, kind.span, what).help_in(
+                "use it in `tasks`: tasks: { step: { … } }",
+                "use it in a task: task step { … }",
+            ));
             return None;
         }
         if params.value == NodeValue::Null {
             let wanted = format!("what `{}` needs", kind.value);
-            self.wrong_shape(&params, &kind.value, &wanted);
+            self.wrong_shape(&params, &kind.value, wanted.as_str());
         }
         let call = KindDeclaration::Call { kind, params };
         Some(TaskDeclaration::new(name.clone(), call))

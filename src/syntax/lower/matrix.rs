@@ -12,15 +12,20 @@ impl Lower<'_> {
             Ok(axes) => axes,
             Err(other) => {
                 self.complete = false;
-                let wanted = "a mapping of names and their values, such as { region: [eu, us] }";
+                let wanted = (
+                    "a mapping of names and their values, such as { region: [eu, us] }",
+                    "a mapping of names and their values, such as { region = [\"eu\", \"us\"] }",
+                );
                 self.wrong_shape(&other, "matrix", wanted);
                 return None;
             }
         };
         if axes.is_empty() {
             self.report(
-                Problem::error(code::MATRIX_EMPTY, key, "`matrix` has no names")
-                    .help("give it a name with values, such as { region: [eu, us] }"),
+                Problem::error(code::MATRIX_EMPTY, key, "`matrix` has no names").help_in(
+                    "give it a name with values, such as { region: [eu, us] }",
+                    "give it a name with values, such as { region = [\"eu\", \"us\"] }",
+                ),
             );
             return None;
         }
@@ -42,8 +47,10 @@ impl Lower<'_> {
             NodeValue::List(items) if items.is_empty() => {
                 let what = format!("`{}` has no values: there would be no copy", shown(name));
                 self.report(
-                    Problem::error(code::MATRIX_EMPTY, values.span, what)
-                        .help("write at least one value, such as [eu, us]"),
+                    Problem::error(code::MATRIX_EMPTY, values.span, what).help_in(
+                        "write at least one value, such as [eu, us]",
+                        "write at least one value, such as [\"eu\", \"us\"]",
+                    ),
                 );
             }
             NodeValue::List(items) => {
@@ -72,7 +79,14 @@ impl Lower<'_> {
                 self.report(problem.help(help));
             }
             NodeValue::Null | NodeValue::Map(_) => {
-                self.wrong_shape(values, name, "a list, such as [eu, us]");
+                self.wrong_shape(
+                    values,
+                    name,
+                    (
+                        "a list, such as [eu, us]",
+                        "a list, such as [\"eu\", \"us\"]",
+                    ),
+                );
             }
         }
     }

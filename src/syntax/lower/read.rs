@@ -9,7 +9,13 @@ use crate::syntax::{Node, NodeValue, Problem, Style, code, did_you_mean, shown};
 
 impl Lower<'_> {
     /// Reports that `key` wants something else than what stands there.
-    pub(super) fn wrong_shape(&mut self, node: &Node, key: &str, wanted: &str) {
+    pub(super) fn wrong_shape<'w>(
+        &mut self,
+        node: &Node,
+        key: &str,
+        wanted: impl Into<Wanted<'w>>,
+    ) {
+        let Wanted { yaml, text } = wanted.into();
         let problem = match node.value {
             NodeValue::Null => Problem::error(
                 code::MISSING_VALUE,
@@ -21,12 +27,12 @@ impl Lower<'_> {
                 first_line(node.span, self.written(node.span)),
                 format!(
                     "`{key}` wants {}, and this is {}",
-                    kind_of(wanted),
+                    kind_of(yaml),
                     node.describe()
                 ),
             ),
         };
-        self.report(problem.help(format!("write {wanted}")));
+        self.report(problem.help_in(format!("write {yaml}"), format!("write {text}")));
     }
 
     /// Any scalar as text, as it is written.
@@ -71,7 +77,10 @@ impl Lower<'_> {
                 self.wrong_shape(
                     &other,
                     "env",
-                    "a mapping of names and texts, such as { NAME: text }",
+                    (
+                        "a mapping of names and texts, such as { NAME: text }",
+                        "a mapping of names and texts, such as { NAME = \"text\" }",
+                    ),
                 );
                 return Vec::new();
             }
@@ -223,7 +232,9 @@ impl Lower<'_> {
         let help = match meant {
             Some(meant) => self.advice("", text.span, if meant { "true" } else { "false" }),
             None if word.contains("{{") => {
-                format!("`{key}` is fixed when the flow is read; a condition is `when: expression`")
+                format!(
+                    "`{key}` is fixed when the flow is read; a condition is an expression under `when`"
+                )
             }
             None => "write `true` or `false`".to_owned(),
         };
@@ -290,9 +301,10 @@ impl Lower<'_> {
                     text.span,
                     format!("`{key}` has no expression"),
                 )
-                .help(format!(
-                    "write an expression, such as {key}: name == \"value\""
-                )),
+                .help_in(
+                    format!("write an expression, such as {key}: name == \"value\""),
+                    format!("write an expression, such as {key} = name == \"value\""),
+                ),
             );
             return None;
         }
@@ -325,6 +337,27 @@ pub(super) fn is_quoted(node: &Node) -> bool {
             ..
         }
     )
+}
+
+/// What is wanted, with an example, in the words of each notation.
+pub(super) struct Wanted<'w> {
+    yaml: &'w str,
+    text: &'w str,
+}
+
+impl<'w> From<&'w str> for Wanted<'w> {
+    fn from(both: &'w str) -> Self {
+        Self {
+            yaml: both,
+            text: both,
+        }
+    }
+}
+
+impl<'w> From<(&'w str, &'w str)> for Wanted<'w> {
+    fn from((yaml, text): (&'w str, &'w str)) -> Self {
+        Self { yaml, text }
+    }
 }
 
 /// What is wanted, without the example behind it.

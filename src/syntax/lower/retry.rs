@@ -1,6 +1,6 @@
 //! `retry`: how many times, or over what, and how long to wait.
 
-use super::keys::LOOP_HELP;
+use super::keys::{LOOP_HELP, LOOP_HELP_IN_TEXT};
 use super::{Lower, entries};
 use crate::model::{Duration, Span, Spanned, format_duration};
 use crate::syntax::Level;
@@ -75,8 +75,10 @@ impl Lower<'_> {
         }
         if !says_tries {
             self.report(
-                Problem::error(code::NO_TRIES, key, "this retry does not say how often")
-                    .help("add `times: 3`, or `for_each: [a, b]` with `as: name`"),
+                Problem::error(code::NO_TRIES, key, "this retry does not say how often").help_in(
+                    "add `times: 3`, or `for_each: [a, b]` with `as: name`",
+                    "add `times = 3`, or `for_each = [\"a\", \"b\"]` with `as = name`",
+                ),
             );
         }
         if let Some((place, _)) = &for_each
@@ -89,7 +91,10 @@ impl Lower<'_> {
                     *place,
                     "no task can use the values of this `for_each`, since they have no name",
                 )
-                .help("add `as: value`, and use {{ value }} in the tasks"),
+                .help_in(
+                    "add `as: value`, and use {{ value }} in the tasks",
+                    "add `as = value`, and use `value` in the tasks, {{ value }} in texts",
+                ),
             );
         }
         if let (Some(least), Some(most)) = (&delay, &max_delay)
@@ -131,7 +136,14 @@ impl Lower<'_> {
                 .help(help),
             );
         } else {
-            self.wrong_shape(node, "retry", "a mapping, such as { times: 3, delay: 1s }");
+            self.wrong_shape(
+                node,
+                "retry",
+                (
+                    "a mapping, such as { times: 3, delay: 1s }",
+                    "a mapping, such as { times = 3, delay = 1s }",
+                ),
+            );
         }
     }
 
@@ -165,7 +177,10 @@ impl Lower<'_> {
                         node.span,
                         "`for_each` has nothing to try",
                     )
-                    .help("write at least one value, such as [a, b]"),
+                    .help_in(
+                        "write at least one value, such as [a, b]",
+                        "write at least one value, such as [\"a\", \"b\"]",
+                    ),
                 );
                 None
             }
@@ -186,16 +201,26 @@ impl Lower<'_> {
                     format!("`for_each` wants a list, and `{}` is text", shown(text)),
                 );
                 let help = if super::name::is_name(trimmed) {
-                    let with = format!("\"{{{{ {trimmed} }}}}\"");
-                    self.advice("for the list that a name holds", node.span, &with)
+                    let with =
+                        |text: &str| self.advice("for the list that a name holds", node.span, text);
+                    (with(&format!("\"{{{{ {trimmed} }}}}\"")), with(trimmed))
                 } else {
-                    format!("write a list, such as [a, b], or one template; {LOOP_HELP}")
+                    (
+                        format!("write a list, such as [a, b], or one template; {LOOP_HELP}"),
+                        format!(
+                            "write a list, such as [\"a\", \"b\"], or a name that holds one; {LOOP_HELP_IN_TEXT}"
+                        ),
+                    )
                 };
-                self.report(problem.help(help));
+                self.report(problem.help_in(help.0, help.1));
                 None
             }
             NodeValue::Null | NodeValue::Map(_) => {
-                self.wrong_shape(&node, "for_each", "a list, such as [a, b]");
+                self.wrong_shape(
+                    &node,
+                    "for_each",
+                    ("a list, such as [a, b]", "a list, such as [\"a\", \"b\"]"),
+                );
                 None
             }
         }

@@ -105,7 +105,7 @@ impl Lower<'_> {
         let (kind, params) = kinds.into_iter().next()?;
         if params.value == NodeValue::Null {
             let wanted = format!("what `{}` needs", kind.value);
-            self.wrong_shape(&params, &kind.value, &wanted);
+            self.wrong_shape(&params, &kind.value, wanted.as_str());
         }
         revert.kind = Some(kind);
         revert.params = params;

@@ -8,7 +8,7 @@ use crate::model::{Declared, SecretSource, Span, Spanned, Type, Value};
 use crate::syntax::Level;
 use crate::syntax::{
     Ambiguity, Key, Node, NodeValue, Problem, Style, ambiguity, code, did_you_mean, plain_value,
-    shown,
+    quoted_text, shown,
 };
 
 /// Words for types in other tools.
@@ -118,15 +118,21 @@ impl Lower<'_> {
             },
         );
         let long_form = format!("{{ default: {} }}", self.written(span));
-        let default = self.advice("for a default text, write", span, &long_form);
-        let help = match meant_type(text).filter(|_| plain) {
+        let yaml = self.advice("for a default text, write", span, &long_form);
+        let in_text = format!(
+            "for a default text, write: {} = {}",
+            shown(&name.value),
+            quoted_text(&shown(text))
+        );
+        let help = |default: String| match meant_type(text).filter(|_| plain) {
             Some(meant) => format!(
                 "{}; {default}",
                 self.advice(&format!("did you mean `{meant}`? write"), span, meant)
             ),
             None => default,
         };
-        self.report(problem.help(help));
+        let (yaml, in_text) = (help(yaml), help(in_text));
+        self.report(problem.help_in(yaml, in_text));
     }
 
     /// A default in the short form that readers of YAML take for different things.
@@ -202,10 +208,17 @@ impl Lower<'_> {
                         name.span,
                         format!("`{}` has neither a type nor a default", shown(&name.value)),
                     )
-                    .help(format!(
-                        "add `type:`, with one of {}",
-                        list(Type::NAMES.into_iter(), "or")
-                    )),
+                    .help_in(
+                        format!(
+                            "add `type:`, with one of {}",
+                            list(Type::NAMES.into_iter(), "or")
+                        ),
+                        format!(
+                            "write `{}: TYPE`, with one of {}",
+                            shown(&name.value),
+                            list(Type::NAMES.into_iter(), "or")
+                        ),
+                    ),
                 );
                 Type::Any
             }
@@ -264,7 +277,10 @@ impl Lower<'_> {
     }
 
     fn choices_of(&mut self, node: Node) -> Option<Vec<Node>> {
-        const WANTED: &str = "a list of the values that are allowed, such as [stage, prod]";
+        const WANTED: (&str, &str) = (
+            "a list of the values that are allowed, such as [stage, prod]",
+            "a list of the values that are allowed, such as [\"stage\", \"prod\"]",
+        );
         match node.value {
             NodeValue::List(items) if !items.is_empty() => Some(items),
             value @ (NodeValue::Null
@@ -276,7 +292,7 @@ impl Lower<'_> {
                 if empty {
                     self.report(
                         Problem::error(code::WRONG_SHAPE, span, "`one_of` allows nothing")
-                            .help(format!("write {WANTED}")),
+                            .help_in(format!("write {}", WANTED.0), format!("write {}", WANTED.1)),
                     );
                 } else {
                     self.wrong_shape(&Node { value, span }, "one_of", WANTED);

@@ -91,7 +91,7 @@ impl Lower<'_> {
             _ => {
                 if params.value == NodeValue::Null {
                     let wanted = format!("what `{}` needs", kind.value);
-                    self.wrong_shape(&params, &kind.value, &wanted);
+                    self.wrong_shape(&params, &kind.value, wanted.as_str());
                 }
                 KindDeclaration::Call { kind, params }
             }
@@ -109,7 +109,10 @@ impl Lower<'_> {
                     .collect()
             }
             Err(other) => {
-                let wanted = "a mapping of names of the sub-flow's store, such as { port: 8080 }";
+                let wanted = (
+                    "a mapping of names of the sub-flow's store, such as { port: 8080 }",
+                    "a mapping of names of the sub-flow's store, such as { port = 8080 }",
+                );
                 self.wrong_shape(&other, "with", wanted);
                 Vec::new()
             }
@@ -209,9 +212,10 @@ impl Lower<'_> {
                         first_line(span, self.written(span)),
                         "a list under `provides` is for groups; a task provides its result, or parts of it",
                     )
-                    .help(format!(
-                        "write `provides: {part}` for the whole result, or `provides: {{ {part}: expression }}` for parts"
-                    )),
+                    .help_in(
+                        format!("write `provides: {part}` for the whole result, or `provides: {{ {part}: expression }}` for parts"),
+                        format!("write `provides = {part}` for the whole result, or `provides {{ {part} = expression }}` for parts"),
+                    ),
                 );
                 ProvidesDeclaration::Nothing
             }
@@ -301,10 +305,10 @@ impl Lower<'_> {
                         "the task `{shown_name}` is text; a task is a mapping with a kind in it"
                     ),
                 )
-                .help(format!(
-                    "write: {shown_name}: {{ shell: {} }}",
-                    quoted(text)
-                )),
+                .help_in(
+                    format!("write: {shown_name}: {{ shell: {} }}", quoted(text)),
+                    format!("write: task {shown_name} {{ shell = {} }}", quoted(text)),
+                ),
             ),
             NodeValue::List(_) | NodeValue::Map(_) => self.report(
                 Problem::error(
@@ -315,9 +319,10 @@ impl Lower<'_> {
                         other.describe()
                     ),
                 )
-                .help(format!(
-                    "for a group of tasks, put `tasks:` between: {shown_name}: {{ tasks: [ … ] }}"
-                )),
+                .help_in(
+                    format!("for a group of tasks, put `tasks:` between: {shown_name}: {{ tasks: [ … ] }}"),
+                    format!("for a group of tasks, put `tasks` between: task {shown_name} {{ tasks = [ … ] }}"),
+                ),
             ),
         }
     }

@@ -6,7 +6,10 @@ use super::Lower;
 use super::read::{first_line, is_quoted};
 use crate::model::{Declared, Span, Spanned, Type, TypeError, Value};
 use crate::syntax::library;
-use crate::syntax::{Node, NodeValue, Problem, ambiguity, code, did_you_mean, plain_value, shown};
+use crate::syntax::{
+    Node, NodeValue, Notation, Problem, ambiguity, code, did_you_mean, plain_value, quoted_text,
+    shown,
+};
 
 /// How much memory a compiled pattern may take, in bytes.
 const MAX_PATTERN: usize = 256 << 10;
@@ -110,7 +113,11 @@ impl Lower<'_> {
             },
             TypeError::NotOneOf { allowed, .. } => match did_you_mean(text, allowed.split(", ")) {
                 Some(meant) => {
-                    self.advice(&format!("did you mean `{meant}`? write"), node.span, meant)
+                    let with = match Notation::of_file(self.source) {
+                        Notation::Text if !plain_value(meant).is_number() => quoted_text(meant),
+                        Notation::Text | Notation::Yaml => meant.to_owned(),
+                    };
+                    self.advice(&format!("did you mean `{meant}`? write"), node.span, &with)
                 }
                 None => "write one of those, or add it to `one_of`".to_owned(),
             },
@@ -267,7 +274,7 @@ impl Lower<'_> {
                         shown(&name.value)
                     ),
                 )
-                .help("say where it is read from instead: `from: env:NAME` or `from: file:PATH`"),
+                .help_in("say where it is read from instead: `from: env:NAME` or `from: file:PATH`", "say where it is read from instead: `from = \"env:NAME\"` or `from = \"file:PATH\"`"),
             );
         } else if !from && name.span.file == 0 && !library::is_task_kind(&self.source.path) {
             // What is part of another flow is given its secrets by that.
@@ -277,10 +284,10 @@ impl Lower<'_> {
                     place,
                     format!("`{}` is a secret, and does not say where it is read from", shown(&name.value)),
                 )
-                .help(format!(
-                    "add `from: env:NAME` or `from: file:PATH`; or give it whenever the flow is posted: --secret {}=env:NAME",
-                    shown(&name.value)
-                )),
+                .help_in(
+                    format!("add `from: env:NAME` or `from: file:PATH`; or give it whenever the flow is posted: --secret {}=env:NAME", shown(&name.value)),
+                    format!("add `from = \"env:NAME\"` or `from = \"file:PATH\"`; or give it whenever the flow is posted: --secret {}=env:NAME", shown(&name.value)),
+                ),
             );
         }
     }

@@ -457,6 +457,17 @@ impl Builder<'_, '_> {
             end: span.start + u32::try_from(written.len()).unwrap_or(0),
             ..span
         };
+        // A space that the grammar does not know as one.
+        if written.is_empty() {
+            let problem = Problem::error(
+                code::MISSING_VALUE,
+                span,
+                "nothing that can be seen stands here",
+            );
+            let problem = problem.help("write a value: a text in quotes, a number, a name");
+            self.report_entry(span, problem);
+            return scalar(String::new(), Style::Text, span);
+        }
         if matches!(written, "|" | ">" | "|-" | ">-") {
             self.report_entry(span, trouble::yaml_block(span));
             return scalar(String::new(), Style::Text, span);

@@ -93,7 +93,7 @@ impl Entry<'_> {
         let here = |length: usize| self.at(0, length);
         if self.written.starts_with("- ") || self.written == "-" {
             return Problem::error(code::TEXT_SYNTAX, here(1), "a dash begins no item here")
-                .help("a list stands in brackets: [a, b]; tasks one after the other: tasks = [task a { … }, task b { … }]");
+                .help("a list stands in brackets, `[a, b]`; tasks one after the other: tasks = [task a { … }, task b { … }]");
         }
         if ["//", "--", "/*"]
             .iter()

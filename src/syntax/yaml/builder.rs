@@ -179,9 +179,9 @@ impl<'t> Builder<'t> {
         // The parser's end may lie behind spaces and a comment.
         let written = self.patches.original().get(start as usize..end as usize);
         let length = written.map_or(0, |written| match style {
-            ScalarStyle::Plain | ScalarStyle::Literal | ScalarStyle::Folded => {
-                written.trim_end().len()
-            }
+            // Wider spaces belong to the text.
+            ScalarStyle::Plain => written.trim_end_matches([' ', '\t', '\n', '\r']).len(),
+            ScalarStyle::Literal | ScalarStyle::Folded => written.trim_end().len(),
             ScalarStyle::SingleQuoted => quoted_length(written, '\''),
             ScalarStyle::DoubleQuoted => quoted_length(written, '"'),
         });
@@ -200,6 +200,7 @@ impl<'t> Builder<'t> {
         } else if matches!(text.as_str(), "" | "~" | "null") {
             NodeValue::Null
         } else {
+            self.check_block(&text, start);
             self.check_folded(start, end);
             NodeValue::Scalar {
                 text,
@@ -207,6 +208,23 @@ impl<'t> Builder<'t> {
             }
         };
         Node { value, span }
+    }
+
+    /// Between brackets, YAML has no blocks of text. The parser takes their beginning as text, other readers do not.
+    fn check_block(&mut self, text: &str, start: u32) {
+        if !text.starts_with(['|', '>']) {
+            return;
+        }
+        let mark = &text[..1];
+        let problem = Problem::error(
+            code::RESERVED_CHARACTER,
+            self.span(start, start + 1),
+            format!("a value between brackets cannot begin with `{mark}` without quotes"),
+        )
+        .help(format!(
+            "put the value in quotes; a block of text behind `{mark}` stands outside of brackets: write the list with a `- ` before each item, and each key in a line of its own"
+        ));
+        self.problems.push(problem);
     }
 
     /// An item of a list that is indented too far continues the text above it, as far as YAML is concerned.

@@ -107,12 +107,8 @@ impl<'t> Patches<'t> {
     pub(super) fn value(&self, start: usize, known: usize, in_brackets: bool) -> Range<usize> {
         let line = self.line(start);
         let before = &self.original[line.start..start];
-        let begin = if in_brackets {
-            before.rfind(|c: char| c.is_whitespace() || matches!(c, ',' | '[' | '{'))
-        } else {
-            before.rfind(char::is_whitespace)
-        };
-        let begin = begin.map_or(line.start, |at| line.start + at + 1);
+        let ends = |c: char| c.is_whitespace() || (in_brackets && matches!(c, ',' | '[' | '{'));
+        let begin = start - before.rsplit(ends).next().unwrap_or("").len();
         let rest = &self.original[known..line.end];
         let comment = rest.find(" #").unwrap_or(rest.len());
         let end = if in_brackets {

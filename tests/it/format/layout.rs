@@ -384,3 +384,15 @@ tasks:
 ";
     assert_eq!(back.text, expected);
 }
+
+#[test]
+fn an_empty_flow_keeps_its_comments() {
+    for (path, text) in [
+        (YAML, "{} # x\n# y\n"),
+        (YAML, "{ # x\n}\n# y\n"),
+        (TEXT, "# k\nflow { # x\n  # z\n} # w\n# y\n"),
+        (TEXT, "flow {}\n# y\n"),
+    ] {
+        super::hold(&file(path, text));
+    }
+}

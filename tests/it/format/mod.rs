@@ -81,31 +81,13 @@ fn every_file_of_the_project_reads_the_same_afterwards() {
     }
 }
 
-/// Whether what would be written would not say the same, which is noticed before anything is.
-fn is_refused(file: &SourceFile) -> bool {
-    let format = format(file);
-    let convert = convert(file, &KINDS);
-    [format.err(), convert.err()]
-        .iter()
-        .any(|refusal| matches!(refusal, Some(Refusal::Changed(_))))
-}
-
 #[test]
-fn damaged_files_are_refused_or_read_the_same_afterwards() {
-    let (mut read, mut refused) = (0, 0);
+fn damaged_files_are_malformed_or_read_the_same_afterwards() {
     for (path, bytes) in damaged(cases()) {
-        let Ok(file) = read_source(path, &bytes) else {
-            continue;
-        };
-        read += 1;
-        // What no author writes (a block between brackets, say) may be left as it is, if that is rare.
-        if is_refused(&file) {
-            refused += 1;
-        } else {
+        if let Ok(file) = read_source(path, &bytes) {
             hold(&file);
         }
     }
-    assert!(refused * 200 <= read, "{refused} of {read}");
 }
 
 #[test]
