@@ -63,7 +63,7 @@ pub async fn run(config: &Config, arguments: Arguments, given: Given<'_>) -> Res
         .collect(&source.declaration.store, given.options)?;
     let Source { bundle, plan, .. } = source;
     let plan = with_inputs(plan, &arguments.flow, &inputs)?;
-    let backend = Backend::open(config).await?;
+    let backend = Backend::open_store(config).await?;
     let new = new_job(bundle, &plan, arguments.priority, arguments.key);
     let posted = post(&backend, &new, None).await?;
     let id = posted.id(new.id);
@@ -177,14 +177,9 @@ pub async fn post(
         priority: job.priority,
         requires: job.requires.clone(),
     };
-    let noticed = match backend.board.post(&notice, lease).await {
-        Ok(()) => backend.board.wake().await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = noticed {
+    if let Err(error) = backend.offer(&notice, lease).await {
         report::also(
-            &Error::from(error)
-                .help("the job is posted all the same; conductors find it in the store"),
+            &error.help("the job is posted all the same; conductors find it in the store"),
         )?;
     }
     Ok(Posted::Now)

@@ -124,6 +124,9 @@ impl Attempt {
         if self.stop.is_cancelled() || place.is_some() && context.stop.is_given() {
             return Err(Failure::stopped());
         }
+        if self.has_done_nothing(&side) {
+            return Ok(Value::Null);
+        }
         let secrets = context.secrets.read(&context.plan, &side.action.needs);
         let secrets = secrets.await?;
         let author = Author {
@@ -180,9 +183,6 @@ impl Attempt {
             biased;
             () = self.stop.cancelled() => return Err(Failure::stopped()),
             () = self.context.term.lasts() => {}
-        }
-        if !side.is_flows_own() && self.lacked_its_tool(side.name) {
-            return Ok(Value::Null);
         }
         let command = &self.command;
         let key = self.key(side.name);
@@ -292,14 +292,20 @@ impl Attempt {
         failure.is_some_and(|f| matches!(f.kind, FailureKind::Template | FailureKind::Secret))
     }
 
-    /// Whether there is nothing to revert because a program was not installed: that is found out before anything is
-    /// done. An attempt before that one, on another machine, may have done something; then there was more than one for
-    /// a generation.
-    fn lacked_its_tool(&self, name: &str) -> bool {
-        let failure = self.own_failure(name);
+    /// Whether there is nothing to revert because the task failed before anything was done: a secret could not be
+    /// read, its parameters could not be worked out, or a program that its kind needs was not installed. An attempt
+    /// before that one, on another machine, may have done something; then there was more than one for a generation.
+    fn has_done_nothing(&self, side: &Side<'_>) -> bool {
         let is_first = |failure: &Failure| failure.attempt <= self.command.generation + 1;
         self.command.phase == Phase::Revert
-            && failure.is_some_and(|f| f.kind == FailureKind::MissingTool && is_first(f))
+            && self.own_failure(side.name).is_some_and(is_first)
+            && (self.was_never_called(side.name)
+                || (self.lacked_its_tool(side.name) && !side.is_flows_own()))
+    }
+
+    fn lacked_its_tool(&self, name: &str) -> bool {
+        let failure = self.own_failure(name);
+        failure.is_some_and(|f| f.kind == FailureKind::MissingTool)
     }
 
     /// Waits for a call; past its deadline, or when the attempt is stopped, it is cancelled and awaited.

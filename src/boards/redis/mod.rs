@@ -40,16 +40,35 @@ pub struct RedisBoard {
 }
 
 impl RedisBoard {
-    /// Connects, and tries whether the server has, and this user may do, all that is needed.
+    /// The board at an address; it connects when it is used.
+    #[must_use]
+    pub fn new(address: RedisAddress) -> Self {
+        let pulse = Pulse::default();
+        Self {
+            link: Link::new(address, pulse.clone()),
+            pulse,
+            told: Mutex::default(),
+        }
+    }
+
+    /// The board at an address, once it has been [tried](Self::probe).
     ///
     /// # Errors
     /// [`BoardError::Unavailable`], whose source says in one line what is wrong and what to do.
     pub async fn open(address: RedisAddress) -> Result<Self, BoardError> {
-        let pulse = Pulse::default();
-        let link = Link::new(address, pulse.clone());
-        link.probe().await?;
-        pulse.catch_up();
-        Ok(Self { link, pulse })
+        let board = Self::new(address);
+        board.probe().await?;
+        Ok(board)
+    }
+
+    /// Connects, and tries whether the server has, and this user may do, all that is needed.
+    ///
+    /// # Errors
+    /// [`BoardError::Unavailable`], whose source says in one line what is wrong and what to do.
+    pub async fn probe(&self) -> Result<(), BoardError> {
+        self.link.probe().await?;
+        self.pulse.catch_up();
+        Ok(())
     }
 
     /// Runs a script. It may run twice if the connection breaks, so that must not matter.
