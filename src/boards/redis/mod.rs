@@ -47,7 +47,6 @@ impl RedisBoard {
         Self {
             link: Link::new(address, pulse.clone()),
             pulse,
-            told: Mutex::default(),
         }
     }
 
