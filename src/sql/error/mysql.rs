@@ -13,6 +13,13 @@ pub(super) fn explain(place: &Place, cause: &sqlx::Error) -> Trouble {
         user,
         database,
     } = place;
+    // sqlx: `caching_sha2_password` sends the password itself, unless the server remembers it.
+    if matches!(cause, sqlx::Error::Configuration(_)) {
+        return Trouble::Away(format!(
+            "`{url}` takes the password of the user `{user}` by TLS alone: add ?ssl-mode=REQUIRED to the URL, and let the \
+             server speak TLS"
+        ));
+    }
     let number = cause
         .as_database_error()
         .and_then(|cause| cause.try_downcast_ref::<MySqlDatabaseError>())

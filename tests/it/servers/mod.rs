@@ -23,6 +23,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use sqlx::Connection;
+use sqlx::mysql::MySqlConnection;
 use tokio::sync::OnceCell;
 
 /// How long a server may take to start, on a machine that does other things too.
@@ -146,6 +148,17 @@ impl Server {
             "{scheme}://jobrunner:s3cret%40%2F%3A@127.0.0.1:{}/{database}",
             self.port
         )
+    }
+
+    /// The URL of a database through a proxy, that sees what is said.
+    pub async fn through(&self, proxy: &proxy::Proxy, url: &str) -> String {
+        let there = url.replace(&format!(":{}/", self.port), &format!(":{}/", proxy.port()));
+        if self.kind != Kind::MySql {
+            return there;
+        }
+        // The server takes a password without TLS once it has had it by TLS.
+        MySqlConnection::connect(url).await.unwrap();
+        format!("{there}?ssl-mode=DISABLED")
     }
 
     /// The URL of the administrator.

@@ -148,10 +148,7 @@ async fn connections_that_are_cut_again_and_again_cost_time_alone(kind: Kind) {
     let server = Server::shared(kind).await;
     let proxy = Proxy::to(server.port).await;
     let url = server.database().await;
-    let there = url.replace(
-        &format!(":{}/", server.port),
-        &format!(":{}/", proxy.port()),
-    );
+    let there = server.through(&proxy, &url).await;
     let work = AtWork::start(&there);
     for links in 1..LINKS {
         work.has_done(links).await;

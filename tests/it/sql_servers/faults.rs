@@ -38,10 +38,7 @@ async fn far(kind: Kind) -> Far {
     let server = Server::shared(kind).await;
     let proxy = Proxy::to(server.port).await;
     let url = server.database().await;
-    let there = url.replace(
-        &format!(":{}/", server.port),
-        &format!(":{}/", proxy.port()),
-    );
+    let there = server.through(&proxy, &url).await;
     let near = SqlStore::open(&url).await.unwrap();
     let far = Arc::new(SqlStore::open(&there).await.unwrap());
     let new = job(1);
