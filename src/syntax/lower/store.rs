@@ -4,7 +4,7 @@ use super::keys::list;
 use super::read::first_line;
 use super::value::is_yes;
 use super::{Lower, entries};
-use crate::model::{Declared, SecretSource, Span, Spanned, Type, Value};
+use crate::model::{Declared, SecretSource, Span, Spanned, Type, Value, parse_duration};
 use crate::syntax::Level;
 use crate::syntax::{
     Ambiguity, Key, Node, NodeValue, Problem, Style, ambiguity, code, did_you_mean, plain_value,
@@ -117,8 +117,22 @@ impl Lower<'_> {
                 )
             },
         );
-        let long_form = format!("{{ default: {} }}", self.written(span));
-        let default = self.advice("for a default text, write", span, &long_form);
+        let written = self.written(span);
+        let quantity = match (parse_duration(text), Type::Size.read(text)) {
+            (Some(_), _) => Some("duration"),
+            (None, Ok(_)) => Some("size"),
+            (None, Err(_)) => None,
+        };
+        let default = match quantity.filter(|_| plain) {
+            Some(ty) => {
+                let long_form = format!("{{ type: {ty}, default: {written} }}");
+                self.advice(&format!("for a {ty}, write"), span, &long_form)
+            }
+            None => {
+                let long_form = format!("{{ default: {written} }}");
+                self.advice("for a default text, write", span, &long_form)
+            }
+        };
         let help = match meant_type(text).filter(|_| plain) {
             Some(meant) => format!(
                 "{}; {default}",
