@@ -16,7 +16,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
-pub(crate) use fault::Fault;
+pub(crate) use fault::{Fault, unclosed};
 pub(crate) use render::check as check_text;
 pub use scan::Reference;
 pub(crate) use scan::{end_of_string, scan};

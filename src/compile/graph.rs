@@ -154,6 +154,9 @@ fn told(layout: &Layout<'_>, path: &[&Link]) -> Problem {
             (Why::RevertUses, Some(used)) => {
                 format!("the revert of `{consumer}` uses `{used}` of `{from}`")
             }
+            (_, Some(used)) if used == from => {
+                format!("`{consumer}` uses what `{from}` provides")
+            }
             (_, Some(used)) => format!("`{consumer}` uses `{used}` of `{from}`"),
             (_, None) => format!("`{consumer}` needs `{from}`"),
         }

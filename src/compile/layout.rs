@@ -354,6 +354,14 @@ impl<'a> Layout<'a> {
         }
     }
 
+    /// Whether a task is a sub-flow that was not found.
+    pub fn is_missing(&self, declaration: &TaskDeclaration) -> bool {
+        match &declaration.kind {
+            KindDeclaration::Flow { reference, .. } => self.library.flow(reference).is_none(),
+            KindDeclaration::Group(_) | KindDeclaration::Call { .. } => false,
+        }
+    }
+
     /// What a task is made of, if that is declared elsewhere.
     pub fn made_of(&self, declaration: &TaskDeclaration) -> Option<MadeOf<'a>> {
         match &declaration.kind {

@@ -43,7 +43,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::model::{Digest, KindSchema, Value};
-use crate::syntax::{FlowDeclaration, Problem, Severity};
+use crate::syntax::{FlowDeclaration, Problem, ProvidesDeclaration, Severity, TaskDeclaration};
 
 /// Compiles a flow. The plan has no inputs yet, which is enough to check, draw and describe the flow; it is there if
 /// none of the problems is an error.
@@ -103,10 +103,22 @@ fn compile_with(
         let mut seen = HashSet::new();
         problems.retain(|problem| seen.insert((problem.code, problem.span)));
     }
-    if problems
-        .iter()
-        .any(|problem| problem.severity == Severity::Error)
-    {
+    let declarations = layout.members.iter().map(|member| member.declaration);
+    let missing: Vec<_> = declarations
+        .filter(|declaration| layout.is_missing(declaration))
+        .collect();
+    if !missing.is_empty() {
+        // What such a sub-flow is given, and what it hands out by itself, is not known.
+        let by_itself = |task: &&TaskDeclaration| task.provides == ProvidesDeclaration::Nothing;
+        let unclear = missing.iter().any(by_itself);
+        problems.retain(|problem| match problem.code {
+            "unused-name" => false,
+            "unknown-name" => !unclear,
+            _ => true,
+        });
+    }
+    let wrong = |problem: &Problem| problem.severity == Severity::Error;
+    if !missing.is_empty() || problems.iter().any(wrong) {
         return (None, problems);
     }
     let origins = layout.depends && inputs.is_none();

@@ -157,7 +157,8 @@ impl At<'_> {
                 !(level == Level::Task
                     && has_kind
                     && matches!(key.takes, Takes::Tasks | Takes::SubFlow))
-            });
+            })
+            .filter(|key| key.takes != Takes::With || !has_kind || beside("flow"));
         choices.extend(keys.map(|key| Choice {
             label: key.name.to_owned(),
             text: Some(self.written(key.name, is_mapping(key.takes))),
@@ -290,12 +291,27 @@ impl At<'_> {
             detail: Some(self.origin(at)),
             ..plain(name, CompletionItemKind::VARIABLE)
         });
-        let always = BUILT_IN.iter().filter(|(name, _)| !name.contains('.'));
+        let always = BUILT_IN
+            .iter()
+            .filter(|(name, _)| !name.contains('.') && self.is_told(name));
         let always = always.map(|(name, about)| Choice {
             about: Some((*about).to_owned()),
             ..plain(name, CompletionItemKind::KEYWORD)
         });
         own.chain(always).collect()
+    }
+
+    /// Whether what is always there is known at the cursor: `result` and `failure` are not before the task has run.
+    fn is_told(&self, name: &str) -> bool {
+        let within = |keys: &[&str]| {
+            let mut path = self.cursor.path.iter();
+            path.any(|step| keys.contains(&step.as_str()))
+        };
+        match name {
+            "result" => within(&["revert", "check", "provides", "result"]),
+            "failure" => within(&["revert", "on"]),
+            _ => true,
+        }
     }
 
     /// What can be handed out of a scope.

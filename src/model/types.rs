@@ -261,11 +261,19 @@ impl fmt::Display for Type {
     }
 }
 
+/// `an int`, `a port`.
+fn article(ty: &str) -> &'static str {
+    match ty.starts_with(['a', 'i']) {
+        true => "an",
+        false => "a",
+    }
+}
+
 /// A value is not what its declaration asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TypeError {
     /// Another type.
-    #[error("`{found}` is not a {expected}: {hint}")]
+    #[error("`{found}` is not {} {expected}: {hint}", article(expected))]
     Mismatch {
         /// The declared type.
         expected: String,

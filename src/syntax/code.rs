@@ -18,6 +18,7 @@ codes! {
     BINARY = "binary": "The file is not text at all.";
     CONTROL_CHARACTER = "control-character": "A control character stands in the text.";
     EMPTY_FILE = "empty-file": "The file holds no flow: it is empty, or only comments.";
+    WRONG_NOTATION = "wrong-notation": "The file is written in the other notation than its name says.";
     SEVERAL_DOCUMENTS = "several-documents": "The file holds more than one flow: a second YAML document, or a second `flow { … }`.";
     TAB = "tab": "A line is indented with a tab; YAML indents with spaces.";
     INDENTATION = "indentation": "A line is indented so that it belongs to nothing.";

@@ -261,8 +261,8 @@ impl<'a> Gathering<'a> {
                             .insert((index, reference.to_owned()), file);
                         self.uses[at].push((file, span));
                     }
+                    // What uses it is read all the same, as a task of which nothing is known.
                     Search::Nothing => {
-                        self.complete = false;
                         self.missing(&path, reference, span);
                     }
                     Search::Told => {}
@@ -333,7 +333,15 @@ impl<'a> Gathering<'a> {
 
     fn missing(&mut self, from: &str, reference: &str, span: Span) {
         let paths = flow_paths(from, reference);
-        let looked: Vec<_> = paths.iter().map(|path| format!("`{path}`")).collect();
+        let homes = [FLOWS, EMBEDDED];
+        let beside = paths
+            .iter()
+            .filter(|path| !homes.iter().any(|home| path.starts_with(home)));
+        let looked: Vec<_> = beside.map(|path| format!("`{path}`")).collect();
+        let further = match looked.len() < paths.len() && !from.starts_with(FLOWS) {
+            true => ", and in the folders of the flows path",
+            false => "",
+        };
         let what = format!("there is no flow `{}`", shown(reference));
         let known = match &mut self.shelf {
             Some(shelf) => shelf.flows(from),
@@ -348,7 +356,8 @@ impl<'a> Gathering<'a> {
         let meant = meant.and_then(|stem| alike.clone().find(|flow| file_stem(flow) == stem));
         let help = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("looked for {}", looked.join(", ")),
+            None if looked.is_empty() => format!("there is none beside `{}`", file_stem(from)),
+            None => format!("looked for {}{further}", looked.join(", ")),
         };
         self.problems
             .push(Problem::error(code::MISSING_FLOW, span, what).help(help));

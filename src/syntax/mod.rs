@@ -59,6 +59,10 @@ fn read_file(
         problems.push(source::too_large(&source.path));
         return None;
     }
+    if let Some(problem) = notation::mistaken(index, source) {
+        problems.push(problem);
+        return None;
+    }
     match Notation::of_file(source) {
         Notation::Yaml => {
             let root = yaml::read(index, &source.text, problems)?;

@@ -460,7 +460,7 @@ pub(super) fn at_run_time(text: &str, error: &Error) -> String {
     let why = match error.kind() {
         ErrorKind::OutOfFuel => "it takes too much work".to_owned(),
         ErrorKind::InvalidOperation if number.contains(&detail) => {
-            "the text is not a number (to have a number then, give the filter one: `int(0)`)"
+            "the text is not a number (to have a number then, give the filter one: `int(default=0)`)"
                 .to_owned()
         }
         ErrorKind::InvalidOperation | ErrorKind::SyntaxError if !detail.is_empty() => {

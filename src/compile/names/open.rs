@@ -90,14 +90,16 @@ impl<'a> Names<'a> {
 
     fn not_given(&mut self, name: &str, missing: &str, declared: &Declared, key: Span) {
         let what = format!("`{name}` misses `{missing}`");
-        let hint = match (declared.secret, &declared.about) {
-            (true, _) => "the name of a secret".to_owned(),
-            (false, Some(about)) => format!("{about}; {}", declared.ty.hint()),
-            (false, None) => declared.ty.hint().to_owned(),
+        let hint = match declared.secret {
+            true => "the name of a secret",
+            false => declared.ty.hint(),
+        };
+        let help = match &declared.about {
+            Some(about) => format!("add `{missing}`, {hint}: {about}"),
+            None => format!("add `{missing}`, {hint}"),
         };
         let problem = Problem::error("missing-parameter", key, what);
-        self.problems
-            .push(problem.help(format!("`{missing}` is {hint}")));
+        self.problems.push(problem.help(help));
     }
 
     fn given(

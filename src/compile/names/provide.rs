@@ -219,14 +219,25 @@ impl<'a> Names<'a> {
             return;
         }
         if let Some(first) = self.provided[body].get(name.value.as_str()) {
-            let what = format!(
-                "`{}` is provided by `{}` and by `{}`",
-                name.value, layout.members[first.member].path, layout.members[provider.member].path
+            let itself = first.member == provider.member;
+            let (one, other) = (
+                &layout.members[first.member].path,
+                &layout.members[provider.member].path,
             );
+            let (what, help) = match itself {
+                true => (
+                    format!("`{}` stands twice in what `{one}` provides", name.value),
+                    "leave one of them out",
+                ),
+                false => (
+                    format!("`{}` is provided by `{one}` and by `{other}`", name.value),
+                    "give one of them another name",
+                ),
+            };
             self.problems.push(
                 Problem::error("two-providers", name.span, what)
                     .related(first.span, "provided here first")
-                    .help("give one of them another name"),
+                    .help(help),
             );
             return;
         }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::compile::expression::end_of_string;
+use crate::compile::expression::{end_of_string, unclosed};
 use crate::compile::uses::{Found, Spot};
 use crate::compile::{Expression, Piece, Template};
 use crate::model::Span;
@@ -113,6 +113,10 @@ impl<'a> Source<'a> {
     /// Takes the text apart; a template that does not end is noted, and the text then counts as empty.
     pub fn split(&self, found: &mut Found) -> Vec<Raw> {
         split(self.text).unwrap_or_else(|Unclosed(at)| {
+            if let Some(problem) = self.unbalanced(at) {
+                found.wrong(problem);
+                return Vec::new();
+            }
             let problem = Problem::error(
                 "template-not-closed",
                 self.span_of(at..self.text.len()),
@@ -121,6 +125,16 @@ impl<'a> Source<'a> {
             found.wrong(problem.help("close it with `}}`, or write `\\{{` for two braces"));
             Vec::new()
         })
+    }
+
+    /// What is wrong with a template that begins at a byte, if it is closed but a bracket or a quote in it is not.
+    fn unbalanced(&self, at: usize) -> Option<Problem> {
+        let inner = self.text.get(at + 2..)?;
+        let inner = &inner[..inner.find("}}")?];
+        let open = unclosed(inner)?;
+        let fault = Expression::read(inner).err()?;
+        let at = at + 2 + open;
+        Some(fault.at(self.span_of(at..at + 1)))
     }
 
     /// Reads the expression of one template.

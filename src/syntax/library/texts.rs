@@ -177,7 +177,11 @@ impl Gathering<'_> {
                 let what = format!("there is no file `{}`", shown(&path));
                 let help =
                     "a path is looked for from the folder of the file in which it is written";
-                self.wrong(code::MISSING_FILE, what, help, span);
+                self.problems
+                    .push(Problem::error(code::MISSING_FILE, span, what).help(help));
+                // An empty text stands for it, so that all else that is wrong is told too.
+                text.clear();
+                *style = Style::File;
             }
             Search::Told => {}
         }

@@ -19,7 +19,7 @@ mod value;
 
 pub use name::{RESERVED, is_name};
 
-use super::problem::{Problems, corrected};
+use super::problem::{Problems, corrected, shown};
 use super::{FileDeclaration, Kinds, Node, NodeValue, Problem, library};
 use crate::model::{SourceFile, Span};
 
@@ -77,12 +77,14 @@ impl Lower<'_> {
         corrected(&self.source.text, span, with)
     }
 
-    /// `words`, and the corrected line if there is one.
+    /// `words`, and the corrected line, or what stands in the place if that line is too long to be shown.
     fn advice(&self, words: &str, span: Span, with: &str) -> String {
         let line = self.corrected(span, with);
-        if line.is_empty() {
-            words.to_owned()
-        } else if words.is_empty() {
+        let line = match line.is_empty() {
+            true => shown(with),
+            false => line,
+        };
+        if words.is_empty() {
             format!("write: {line}")
         } else {
             format!("{words}: {line}")

@@ -112,7 +112,13 @@ impl Lower<'_> {
                 .filter_map(|item| self.name(item, key))
                 .collect(),
             NodeValue::Scalar { text, style } if !text.trim().is_empty() => {
-                let help = self.advice("", node.span, &format!("[{}]", self.written(node.span)));
+                let with = format!("[{}]", self.written(node.span));
+                let line = self.advice("", node.span, &with);
+                // The key may be one that was meant to be another.
+                let help = match line.contains(key) {
+                    true => line,
+                    false => format!("write `{key}` with the list {}", shown(&with)),
+                };
                 self.report(
                     Problem::error(
                         code::WRONG_SHAPE,

@@ -4,7 +4,7 @@ use super::keys::list;
 use super::read::first_line;
 use super::value::is_yes;
 use super::{Lower, entries};
-use crate::model::{Declared, SecretSource, Span, Spanned, Type, Value};
+use crate::model::{Declared, SecretSource, Span, Spanned, Type, Value, parse_duration};
 use crate::syntax::Level;
 use crate::syntax::{
     Ambiguity, Key, Node, NodeValue, Problem, Style, ambiguity, code, did_you_mean, plain_value,
@@ -117,10 +117,21 @@ impl Lower<'_> {
                 )
             },
         );
-        let long_form = format!("{{ default: {} }}", self.written(span));
-        let yaml = self.advice("for a default text, write", span, &long_form);
+        let written = self.written(span);
+        let quantity = match (parse_duration(text), Type::Size.read(text)) {
+            (Some(_), _) => Some("duration"),
+            (None, Ok(_)) => Some("size"),
+            (None, Err(_)) => None,
+        };
+        let quantity = quantity.filter(|_| plain);
+        let (meaning, long_form) = match quantity {
+            Some(ty) => (ty, format!("{{ type: {ty}, default: {written} }}")),
+            None => ("default text", format!("{{ default: {written} }}")),
+        };
+        let yaml = self.advice(&format!("for a {meaning}, write"), span, &long_form);
+        let of_type = quantity.map(|ty| format!(": {ty}")).unwrap_or_default();
         let in_text = format!(
-            "for a default text, write: {} = {}",
+            "for a {meaning}, write: {}{of_type} = {}",
             shown(&name.value),
             quoted_text(&shown(text))
         );

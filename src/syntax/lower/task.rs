@@ -204,7 +204,6 @@ impl Lower<'_> {
                 ProvidesDeclaration::Parts(parts)
             }
             NodeValue::List(items) => {
-                self.complete = false;
                 let part = items.iter().find_map(Node::text).unwrap_or("name");
                 self.report(
                     Problem::error(
@@ -217,7 +216,15 @@ impl Lower<'_> {
                         format!("write `provides = {part}` for the whole result, or `provides {{ {part} = expression }}` for parts"),
                     ),
                 );
-                ProvidesDeclaration::Nothing
+                // The names are known all the same: what uses them has nothing wrong.
+                let named = items
+                    .iter()
+                    .filter_map(|item| Some((item.text()?, item.span)));
+                let parts = named.map(|(text, span)| {
+                    let name = Spanned::new(text.to_owned(), span);
+                    (name, Spanned::new("result".to_owned(), span))
+                });
+                ProvidesDeclaration::Parts(parts.collect())
             }
             NodeValue::Null => {
                 self.complete = false;

@@ -455,11 +455,11 @@ pub(super) fn bad_escape(at: Span, escape: &str) -> Problem {
 
 fn advice(text: &str, words: &str, at: Span, with: &str) -> String {
     let line = corrected(text, at, with);
-    if line.is_empty() {
-        words.to_owned()
-    } else {
-        format!("{words}: {line}")
-    }
+    let line = match line.is_empty() {
+        true => shown(with),
+        false => line,
+    };
+    format!("{words}: {line}")
 }
 
 /// A value as it was probably meant: text that has no quotes gets them.

@@ -18,7 +18,7 @@ fn proposed(editor: &mut Editor, uri: &str, marked: &str) -> Vec<String> {
 #[test]
 fn keys_kinds_words_and_names_are_proposed_where_they_may_stand() {
     let mut editor = Editor::new();
-    let cases: [(&str, &[&str], &[&str]); 27] = [
+    let cases: [(&str, &[&str], &[&str]); 30] = [
         ("¦", &["tasks", "store", "retry"], &["shell", "needs"]),
         (
             "about: x\nst¦\ntasks:\n  a: { shell: x }\n",
@@ -41,6 +41,17 @@ fn keys_kinds_words_and_names_are_proposed_where_they_may_stand() {
             &["name"],
         ),
         ("tasks:\n  - ¦\n", &["name", "shell"], &["store"]),
+        (
+            "tasks:\n  a: { exec: [x], w¦ }\n",
+            &["when", "revert"],
+            &["with"],
+        ),
+        ("tasks:\n  a: { flow: x, w¦ }\n", &["with"], &["shell"]),
+        (
+            "tasks:\n  a:\n    exec: [\"{{ ¦ }}\"]\n    revert: { shell: x }\n",
+            &["flow", "task"],
+            &["result", "failure"],
+        ),
         ("tasks:\n  a: { shell: x, ne¦ }\n", &["needs"], &["shell"]),
         (
             "tasks:\n  a:\n    retry:\n      ti¦\n",
