@@ -133,7 +133,7 @@ fn a_declaration_is_there_if_all_names_are_in_it() {
         ("tasks: { a: { slep: 1s } }", true),
         ("tasks: { a: { timeout: 5s } }", false),
         ("tasks: { a: {{ x }} }", false),
-        ("tasks: { a: { sleep: 1s, provides: [x] } }", false),
+        ("tasks: { a: { sleep: 1s, provides: [x] } }", true),
         ("store: { a: strng }\ntasks: { a: { sleep: 1s } }", true),
     ] {
         let (flow, problems) = parse(&bundle(text), &KINDS);

@@ -129,13 +129,13 @@ impl Lower<'_> {
             None => ("default text", format!("{{ default: {written} }}")),
         };
         let yaml = self.advice(&format!("for a {meaning}, write"), span, &long_form);
-        let of_type = quantity.map(|ty| format!(": {ty}")).unwrap_or_default();
-        let in_text = format!(
-            "for a {meaning}, write: {}{of_type} = {}",
-            shown(&name.value),
-            quoted_text(&shown(text))
-        );
-        let help = |default: String| match meant_type(text).filter(|_| plain) {
+        let (name, text) = (shown(&name.value), shown(text));
+        let in_text = match quantity {
+            Some(ty) => format!("for a {ty}, write: {name}: {ty} = {text}"),
+            None => format!("for a {meaning}, write: {name} = {}", quoted_text(&text)),
+        };
+        let meant = meant_type(&text).filter(|_| plain);
+        let help = |default: String| match meant {
             Some(meant) => format!(
                 "{}; {default}",
                 self.advice(&format!("did you mean `{meant}`? write"), span, meant)
