@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+use super::readable::is_readable;
 use crate::model::{ConductorId, JobId, Priority, Timestamp};
 use crate::ports::{BoardError, Claim, Clock, JobBoard, Notice, Posting, Registered, Registration};
 
@@ -135,8 +136,21 @@ impl JobBoard for MemoryBoard {
 
     async fn requirements(&self) -> Result<Vec<String>, BoardError> {
         let now = self.clock.now();
-        let postings = self.postings();
-        let ready = postings.jobs.values().filter(|posted| posted.is_ready(now));
+        let mut postings = self.postings();
+        let Postings { jobs, queue, .. } = &mut *postings;
+        jobs.retain(|job, posted| {
+            let kept = !posted.is_ready(now) || is_readable(&posted.requires);
+            if !kept {
+                queue.remove(&posted.place);
+                tracing::error!(
+                    %job,
+                    requires = posted.requires,
+                    "a posting on the job board could not be read; it was set aside"
+                );
+            }
+            kept
+        });
+        let ready = jobs.values().filter(|posted| posted.is_ready(now));
         let distinct: BTreeSet<&String> = ready.map(|posted| &posted.requires).collect();
         Ok(distinct.into_iter().cloned().collect())
     }

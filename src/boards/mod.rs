@@ -4,6 +4,7 @@
 //! whether it is still to be run, and never looks at a store: all that it holds may be lost without harm.
 
 mod memory;
+mod readable;
 pub mod redis;
 mod registration;
 pub mod sql;

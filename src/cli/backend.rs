@@ -11,7 +11,8 @@ use super::config::Config;
 use super::report::{Error, Exit, Result};
 use crate::boards::redis::{RedisAddress, RedisBoard};
 use crate::boards::sql::SqlBoard;
-use crate::ports::{JobBoard, Store, SystemClock};
+use crate::model::{ConductorId, Duration};
+use crate::ports::{JobBoard, Notice, Store, SystemClock};
 use crate::sql::without_password;
 use crate::stores::sql::SqlStore;
 
@@ -22,6 +23,8 @@ pub struct Backend {
     pub store: Arc<dyn Store>,
     /// Who works on what.
     pub board: Arc<dyn JobBoard>,
+    /// The board, if it is in Redis, and its URL.
+    redis: Option<(Arc<RedisBoard>, String)>,
 }
 
 impl Backend {
@@ -30,6 +33,45 @@ impl Backend {
     /// # Errors
     /// A URL makes no sense or names what this build does not have; something cannot be opened.
     pub async fn open(config: &Config) -> Result<Self> {
+        let backend = Self::open_store(config).await?;
+        backend.reach_board().await?;
+        Ok(backend)
+    }
+
+    /// Whether the board can be worked with.
+    ///
+    /// # Errors
+    /// It is away, or refuses something that is needed.
+    pub async fn reach_board(&self) -> Result<()> {
+        let Some((board, url)) = &self.redis else {
+            return Ok(());
+        };
+        let reached = board.probe().await;
+        reached.map_err(|error| {
+            let at = without_password(url);
+            Error::from(error).help(format!("it is at {at}; `--board` names another"))
+        })
+    }
+
+    /// Puts a job on the board, and wakes those who wait for one.
+    ///
+    /// # Errors
+    /// The board is away, or refuses it.
+    pub async fn offer(
+        &self,
+        notice: &Notice,
+        lease: Option<(&ConductorId, Duration)>,
+    ) -> Result<()> {
+        self.reach_board().await?;
+        self.board.post(notice, lease).await?;
+        Ok(self.board.wake().await?)
+    }
+
+    /// The same as [`Self::open`] for what needs the store alone: a board in Redis is connected to when it is used, so it may be away.
+    ///
+    /// # Errors
+    /// As for [`Self::open`], except that Redis is away.
+    pub async fn open_store(config: &Config) -> Result<Self> {
         let store_url = match &config.store {
             Some(url) => checked(url, "store")?,
             None => default_url()?,
@@ -43,8 +85,9 @@ impl Backend {
         let store = SqlStore::open(&store_url)
             .await
             .map_err(|error| at(error.into(), &store_url))?;
-        let board: Arc<dyn JobBoard> = match redis {
-            Some(address) => Arc::new(RedisBoard::open(address).await?),
+        let redis = redis.map(|address| (Arc::new(RedisBoard::new(address)), board_url.clone()));
+        let board: Arc<dyn JobBoard> = match &redis {
+            Some((board, _)) => Arc::clone(board) as Arc<dyn JobBoard>,
             None => Arc::new(
                 SqlBoard::open(&board_url, Arc::new(SystemClock))
                     .await
@@ -54,6 +97,7 @@ impl Backend {
         Ok(Self {
             store: Arc::new(store),
             board,
+            redis,
         })
     }
 }

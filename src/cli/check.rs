@@ -23,8 +23,9 @@ Lines and columns count from 1, columns in characters.\n\nWith `--format sarif`:
 )]
 pub struct Arguments {
     /// Paths or names of flows
+    // Not called `flows`: that is the global option.
     #[arg(required = true, value_name = "FLOW")]
-    flows: Vec<String>,
+    names: Vec<String>,
     /// How problems are told
     #[arg(
         long,
@@ -66,7 +67,7 @@ type Outcome<'a> = std::result::Result<Checked<'a>, (&'a str, Error)>;
 /// The output cannot be written.
 pub fn run(config: &Config, arguments: &Arguments) -> Result {
     let flows = config.all_flows();
-    let outcomes = arguments.flows.iter().map(|name| check(&flows, name));
+    let outcomes = arguments.names.iter().map(|name| check(&flows, name));
     match arguments.format {
         Format::Text => text(outcomes),
         Format::Json => document(outcomes.collect(), as_json),

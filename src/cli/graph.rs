@@ -30,7 +30,7 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result {
         // A file that is there and cannot be read is no id of a job.
         Err(error) if !looks_like_id(&arguments.of) => return Err(error),
         Err(_) => {
-            let backend = Backend::open(config).await?;
+            let backend = Backend::open_store(config).await?;
             let found = job::find(backend.store.as_ref(), &arguments.of).await?;
             let loaded = job::load(backend.store.as_ref(), found.id).await?;
             let plan = plan_of(&loaded.job)?;

@@ -42,7 +42,7 @@ const PAGE: u32 = 256;
 /// # Errors
 /// There is no such job or task.
 pub async fn run(config: &Config, arguments: Arguments) -> Result {
-    let backend = Backend::open(config).await?;
+    let backend = Backend::open_store(config).await?;
     let store = backend.store.as_ref();
     let found = job::find(store, &arguments.job).await?;
     let loaded = job::load(store, found.id).await?;

@@ -11,7 +11,7 @@ use super::report::{Error, Exit, Result};
 use super::source::Source;
 use super::{Given, job, report};
 use crate::compile::{self, Input, InputProblem, Plan};
-use crate::model::{ConductorId, Duration, JobId, NewJob, Priority, Timestamp};
+use crate::model::{Bundle, ConductorId, Duration, JobId, NewJob, Priority, Timestamp};
 use crate::ports::{Clock, Created, Notice, SystemClock};
 
 /// What `post` takes.
@@ -61,9 +61,10 @@ pub async fn run(config: &Config, arguments: Arguments, given: Given<'_>) -> Res
     let inputs = arguments
         .inputs
         .collect(&source.declaration.store, given.options)?;
-    let plan = with_inputs(&source, &arguments.flow, &inputs)?;
-    let backend = Backend::open(config).await?;
-    let new = new_job(&source, &plan, arguments.priority, arguments.key);
+    let Source { bundle, plan, .. } = source;
+    let plan = with_inputs(plan, &arguments.flow, &inputs)?;
+    let backend = Backend::open_store(config).await?;
+    let new = new_job(bundle, &plan, arguments.priority, arguments.key);
     let posted = post(&backend, &new, None).await?;
     let id = posted.id(new.id);
     report::print(&format!("{id}\n"))?;
@@ -87,8 +88,8 @@ pub async fn run(config: &Config, arguments: Arguments, given: Given<'_>) -> Res
 ///
 /// # Errors
 /// All that is wrong with them.
-pub fn with_inputs(source: &Source, name: &str, inputs: &IndexMap<String, Input>) -> Result<Plan> {
-    let plan = source.plan.clone().with_inputs(inputs);
+pub fn with_inputs(plan: Plan, name: &str, inputs: &IndexMap<String, Input>) -> Result<Plan> {
+    let plan = plan.with_inputs(inputs);
     plan.map_err(|problems| refused(name, &problems))
 }
 
@@ -115,7 +116,7 @@ fn refused(flow: &str, problems: &[InputProblem]) -> Error {
 /// A job of a plan, with an id of its own.
 #[must_use]
 pub fn new_job(
-    source: &Source,
+    bundle: Bundle,
     plan: &Plan,
     priority: Option<Priority>,
     key: Option<String>,
@@ -125,7 +126,7 @@ pub fn new_job(
         id: JobId(uuid::Uuid::now_v7()),
         name: plan.name.clone(),
         key,
-        bundle: source.bundle.clone(),
+        bundle,
         digest: plan.digest.clone(),
         inputs: plan.inputs.clone(),
         secrets: plan.secrets.clone(),
@@ -176,14 +177,9 @@ pub async fn post(
         priority: job.priority,
         requires: job.requires.clone(),
     };
-    let noticed = match backend.board.post(&notice, lease).await {
-        Ok(()) => backend.board.wake().await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = noticed {
+    if let Err(error) = backend.offer(&notice, lease).await {
         report::also(
-            &Error::from(error)
-                .help("the job is posted all the same; conductors find it in the store"),
+            &error.help("the job is posted all the same; conductors find it in the store"),
         )?;
     }
     Ok(Posted::Now)

@@ -39,7 +39,7 @@ fn duration(text: &str) -> std::result::Result<Duration, String> {
 /// # Errors
 /// The store cannot be read or written. What was removed until then is gone.
 pub async fn run(config: &Config, arguments: Arguments) -> Result {
-    let backend = Backend::open(config).await?;
+    let backend = Backend::open_store(config).await?;
     let age = i64::try_from(arguments.older_than.as_millis()).unwrap_or(i64::MAX);
     let before = Timestamp(SystemClock.now().0.saturating_sub(age));
     let mut after = None;

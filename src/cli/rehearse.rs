@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments, given: Given<'_>) -> Result {
     let inputs = arguments
         .inputs
         .collect(&source.declaration.store, given.options)?;
-    let plan = post::with_inputs(&source, &arguments.flow, &inputs)?;
+    let plan = post::with_inputs(source.plan, &arguments.flow, &inputs)?;
     let places = Places::new(&source.bundle, &source.declaration);
     let now = SystemClock.now();
     if arguments.fail.is_none() && arguments.fail_revert.is_none() && arguments.die_after.is_none()

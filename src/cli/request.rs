@@ -163,7 +163,7 @@ pub async fn decide(config: &Config, arguments: Part, verb: Verb) -> Result {
 /// # Errors
 /// There is no such job.
 pub async fn find(config: &Config, prefix: &str) -> Result<(Backend, JobSummary)> {
-    let backend = Backend::open(config).await?;
+    let backend = Backend::open_store(config).await?;
     let found = job::find(backend.store.as_ref(), prefix).await?;
     Ok((backend, found))
 }
@@ -210,17 +210,13 @@ pub async fn ask(backend: &Backend, found: &JobSummary, request: &Request, asked
         priority: found.priority,
         requires: found.requires.clone(),
     };
-    let noticed = match backend.board.post(&notice, None).await {
-        Ok(()) => backend.board.wake().await,
-        Err(error) => Err(error),
-    };
+    let noticed = backend.offer(&notice, None).await;
     report::print(&format!("{} {asked}\n", found.name))?;
     match noticed {
         Ok(()) => report::hint(&job::next(found))?,
         Err(error) => {
             report::also(
-                &Error::from(error)
-                    .help("the request is stored; conductors find it when the board is back"),
+                &error.help("the request is stored; conductors find it when the board is back"),
             )?;
         }
     }

@@ -19,7 +19,7 @@ use super::{Given, block_on, follow, job, post, report};
 use crate::compile::Plan;
 use crate::conductor::{Conductor, Stop};
 use crate::engine::Observer;
-use crate::model::{Checkpoint, Duration, JobId, Operator};
+use crate::model::{Bundle, Checkpoint, Duration, JobId, Operator};
 use crate::ports::{Clock, Request, SystemClock};
 
 /// What `run` takes.
@@ -85,8 +85,9 @@ pub fn run(config: &Config, verbose: u8, arguments: Arguments, given: Given<'_>)
                 .inputs
                 .collect(&source.declaration.store, given.options)?;
             report::warn(&source.bundle, &source.warnings)?;
-            let plan = post::with_inputs(&source, flow, &inputs)?;
-            block_on(here(config, &arguments.conductor, &source, &plan, verbose))
+            let Source { bundle, plan, .. } = source;
+            let plan = post::with_inputs(plan, flow, &inputs)?;
+            block_on(here(config, &arguments.conductor, bundle, plan, verbose))
         }
         (Some(flow), None) => Err(Error::input(format!("there is no flow `{flow}`"))),
         (None, _) if !arguments.inputs.is_empty() => {
@@ -101,23 +102,23 @@ pub fn run(config: &Config, verbose: u8, arguments: Arguments, given: Given<'_>)
 async fn here(
     config: &Config,
     arguments: &ConductorArguments,
-    source: &Source,
-    plan: &Plan,
+    bundle: Bundle,
+    plan: Plan,
     verbose: u8,
 ) -> Result {
     // Before anything is posted: from then on an interrupt has something to undo.
     let mut signals = Signals::new()?;
     let backend = Backend::open(config).await?;
     let settings = conduct::settings(config, arguments);
-    let new = post::new_job(source, plan, None, None);
+    let new = post::new_job(bundle, &plan, None, None);
     let id = new.id;
     // Posted as claimed by this conductor already: no other one can be faster.
     post::post(&backend, &new, Some((&settings.id, settings.lease))).await?;
     let short = job::short(backend.store.as_ref(), id).await?;
-    let mut display = Display::new(plan, short.clone(), verbose > 0);
+    let mut display = Display::new(&plan, short.clone(), verbose > 0);
     display.begin(&plan.name);
     let watch = Arc::new(Watch::new(
-        Progress::new(id, Arc::new(plan.clone()), Checkpoint::default()),
+        Progress::new(id, Arc::new(plan), Checkpoint::default()),
         !display.is_live(),
     ));
     let conductor = Conductor::new(

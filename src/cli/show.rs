@@ -77,7 +77,7 @@ const TICK: Duration = Duration::from_millis(300);
 /// # Errors
 /// There is no such job, or the store cannot be read.
 pub async fn run(config: &Config, arguments: Arguments) -> Result {
-    let backend = Backend::open(config).await?;
+    let backend = Backend::open_store(config).await?;
     let found = match &arguments.job {
         Some(prefix) => Some(job::find(backend.store.as_ref(), prefix).await?),
         None => None,
@@ -85,6 +85,13 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result {
     if let (true, Some(found)) = (arguments.why, &found) {
         print(&conductors::why(&backend, found).await?)?;
         return Ok(Exit::Success);
+    }
+    if arguments.format == Format::Text
+        && let Err(error) = backend.reach_board().await
+    {
+        report::also(
+            &error.help("this is what the store has; whether owners are gone is not known"),
+        )?;
     }
     let id = found.map(|found| found.id);
     match (arguments.format, arguments.watch) {

@@ -14,7 +14,7 @@ use super::template::{Dialect, Source};
 use super::uses::{Found, Outer, Spot};
 use super::{Expression, Template};
 use crate::model::{KindSchema, Param, Shape, Span, Spanned, Value, Waits};
-use crate::syntax::{Key, Node, NodeValue, Problem, did_you_mean};
+use crate::syntax::{Key, Level, Node, NodeValue, Problem, did_you_mean};
 
 /// The task kinds that there are.
 #[derive(Debug)]
@@ -230,6 +230,13 @@ pub(crate) fn read_call(
     Some(call)
 }
 
+/// What to do with a key of tasks that stands among the parameters of a kind; nothing if it is none.
+pub(crate) fn beside(key: &str, kind: &str) -> Option<String> {
+    Level::Task
+        .key(key)
+        .map(|_| format!("`{key}` is a key of the task: it stands beside `{kind}`, not under it"))
+}
+
 type Given<'n> = IndexMap<&'static str, (&'static Param, Span, &'n Node)>;
 
 /// The parameters that are written, by their names, each with its place. Unknown and missing ones are noted.
@@ -245,9 +252,10 @@ fn given<'n>(kind: &KindSchema, key: Span, node: &'n Node, found: &mut Found) ->
                     continue;
                 }
                 let what = format!("`{}` has no parameter `{text}`", kind.name);
-                let help = match did_you_mean(text, names()) {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None => format!("it has {}", names().collect::<Vec<_>>().join(", ")),
+                let help = match (beside(text, kind.name), did_you_mean(text, names())) {
+                    (Some(help), _) => help,
+                    (None, Some(meant)) => format!("did you mean `{meant}`?"),
+                    (None, None) => format!("it has {}", names().collect::<Vec<_>>().join(", ")),
                 };
                 found.wrong(Problem::error("unknown-parameter", *span, what).help(help));
             }

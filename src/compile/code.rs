@@ -151,6 +151,10 @@ pub const CODES: &[(&str, &str)] = &[
         "unknown-filter",
         "An expression uses a filter that there is not.",
     ),
+    (
+        "unknown-function",
+        "An expression calls a function or a method that there is not.",
+    ),
     ("unknown-kind", "There is no task kind of that name."),
     (
         "unknown-name",
@@ -198,7 +202,9 @@ mod tests {
 
     #[test]
     fn every_code_is_explained_and_every_explained_code_is_used() {
-        let born = regex::Regex::new(r#"Problem::(?:error|warning)\(\s*"([a-z-]+)""#).unwrap();
+        let born =
+            regex::Regex::new(r#"(?:Problem::(?:error|warning)\(\s*|suggest\(|code: )"([a-z-]+)""#)
+                .unwrap();
         let mut codes = BTreeSet::new();
         used(
             &Path::new(env!("CARGO_MANIFEST_DIR")).join("src/compile"),

@@ -3,10 +3,12 @@
 //! Text enters and a checked [`Expression`] leaves; later, values enter and a value leaves. Nothing here knows what
 //! a name stands for. Evaluation is a pure function of the values given, and its time and memory are bounded.
 
+mod fault;
 mod render;
 mod scan;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use indexmap::IndexMap;
@@ -14,6 +16,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
+pub(crate) use fault::Fault;
 pub(crate) use render::check as check_text;
 pub use scan::Reference;
 pub(crate) use scan::{end_of_string, scan};
@@ -124,41 +127,49 @@ impl Expression {
         reason = "made once for a wrong text, and put into a list at once"
     )]
     pub fn parse(text: &str, span: Span) -> Result<Self, Problem> {
-        let text = text.trim();
-        let shown = shorten(text);
+        Self::read(text).map_err(|fault| {
+            let part = fault::within(span, text, fault.range.clone());
+            fault.at(part)
+        })
+    }
+
+    /// Reads an expression.
+    pub(crate) fn read(text: &str) -> Result<Self, Fault> {
+        let before = text.len() - text.trim_start().len();
+        Self::read_trimmed(text.trim()).map_err(|mut fault| {
+            fault.range = fault.range.start + before..fault.range.end + before;
+            fault
+        })
+    }
+
+    fn read_trimmed(text: &str) -> Result<Self, Fault> {
         if text.is_empty() {
-            return Err(
-                Problem::error("bad-expression", span, "an expression is missing").help_in(
-                    "write an expression, such as `{{ name }}`",
-                    "write an expression, such as `name`",
-                ),
-            );
+            return Err(Fault {
+                code: "bad-expression",
+                message: "an expression is missing".to_owned(),
+                range: 0..0,
+                label: String::new(),
+                help: Some("write an expression, such as `name`".to_owned()),
+            });
         }
         if let Err(error) = ENVIRONMENT.compile_expression_owned(text.to_owned()) {
-            return Err(Problem::error(
-                "bad-expression",
-                span,
-                format!("`{shown}` is not an expression"),
-            )
-            .label(told(&error)));
+            return Err(fault::of(text, &error));
         }
         let words = scan(text);
-        for (filter, _) in &words.filters {
-            if !is_known(filter, "filter") {
-                let problem = Problem::error(
-                    "unknown-filter",
-                    span,
-                    format!("there is no filter `{filter}`"),
-                );
-                return Err(suggest(problem, filter, FILTERS));
+        for (filter, range) in words.filters {
+            if !is_known(&filter, "filter") {
+                let what = format!("there is no filter `{filter}`");
+                return Err(suggest("unknown-filter", what, &filter, range, FILTERS));
             }
         }
-        for (test, _) in &words.tests {
-            if !is_known(test, "test") {
-                let problem =
-                    Problem::error("unknown-test", span, format!("there is no test `{test}`"));
-                return Err(suggest(problem, test, TESTS));
+        for (test, range) in words.tests {
+            if !is_known(&test, "test") {
+                let what = format!("there is no test `{test}`");
+                return Err(suggest("unknown-test", what, &test, range, TESTS));
             }
+        }
+        if let Some(fault) = fault::call(text) {
+            return Err(fault);
         }
         Ok(Self {
             text: text.to_owned(),
@@ -198,9 +209,8 @@ impl Expression {
     }
 
     fn run(&self, names: &IndexMap<String, Value>) -> Result<minijinja::Value, ExpressionError> {
-        let fail = |error: &minijinja::Error| {
-            ExpressionError(format!("`{}`: {}", shorten(&self.text), told(error)))
-        };
+        let fail =
+            |error: &minijinja::Error| ExpressionError(fault::at_run_time(&self.text, error));
         let program = ENVIRONMENT
             .compile_expression_owned(self.text.clone())
             .map_err(|error| fail(&error))?;
@@ -316,10 +326,23 @@ fn is_known(word: &str, what: &'static str) -> bool {
         .is_ok_and(|answer| answer.is_true())
 }
 
-fn suggest<const N: usize>(problem: Problem, word: &str, known: [&'static str; N]) -> Problem {
-    match did_you_mean(word, known) {
-        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
-        None => problem.help(format!("there are {}", known.join(", "))),
+fn suggest<const N: usize>(
+    code: &'static str,
+    message: String,
+    word: &str,
+    range: Range<usize>,
+    known: [&'static str; N],
+) -> Fault {
+    let help = match did_you_mean(word, known) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("there are {}", known.join(", ")),
+    };
+    Fault {
+        code,
+        message,
+        range,
+        label: String::new(),
+        help: Some(help),
     }
 }
 

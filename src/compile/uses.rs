@@ -66,7 +66,21 @@ pub(crate) type Outer = (usize, usize);
 impl Found {
     /// Reads an expression; `None` if it is wrong, which is then noted.
     pub fn expression(&mut self, text: &str, span: Span, spot: Spot) -> Option<Expression> {
-        match Expression::parse(text, span) {
+        let read = Expression::parse(text, span).map_err(|problem| match problem.help {
+            Some(_) => problem,
+            None => problem.help("write an expression, such as: name == \"value\""),
+        });
+        self.used(read, span, spot)
+    }
+
+    /// Takes the names of an expression that stands at a place, or notes what is wrong with it.
+    pub fn used(
+        &mut self,
+        read: Result<Expression, Problem>,
+        span: Span,
+        spot: Spot,
+    ) -> Option<Expression> {
+        match read {
             Ok(expression) => {
                 for reference in expression.references() {
                     self.uses.push(Use {

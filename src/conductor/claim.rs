@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use super::ask::Questions;
 use super::outage::Access;
 use super::sweep::Sweep;
 use super::{ConductorError, Ended, Shared, Until, job};
@@ -26,6 +27,7 @@ pub(super) async fn work(
 ) -> Result<(), ConductorError> {
     let mut jobs: Jobs = JoinSet::new();
     let mut sweep = Sweep::new(shared.clock.now());
+    let mut questions = Questions::default();
     let mut fatal = None;
     while fatal.is_none() && !stop.is_given() {
         let mut again = sweep.due();
@@ -34,7 +36,7 @@ pub(super) async fn work(
             settled = sweep.page(shared).await == Some(0);
             again = sweep.due();
         }
-        match claim_all(shared, writer, &mut jobs, stop).await {
+        match claim_all(shared, writer, &mut jobs, &mut questions, stop).await {
             Ok(next) => {
                 again = next.map_or(again, |next| again.min(next));
             }
@@ -53,14 +55,14 @@ pub(super) async fn work(
                 settled = false;
             }
         }
-        if until == Until::Empty && settled && jobs.is_empty() && is_empty(shared, &mut sweep).await
-        {
+        let ended = until == Until::Empty && settled && jobs.is_empty() && !questions.are_open();
+        if ended && is_empty(shared, &mut sweep, &mut questions).await {
             return Ok(());
         }
         if !settled || until == Until::Empty {
             again = again.min(shared.clock.now().plus(PAUSE));
         }
-        fatal = wait(shared, &mut jobs, stop, again).await;
+        fatal = wait(shared, &mut jobs, &mut questions, stop, again).await;
     }
     // Whoever holds a job hears `stop` itself; all that is left to do is to await them.
     if fatal.is_some() {
@@ -82,6 +84,7 @@ async fn claim_all(
     shared: &Arc<Shared>,
     writer: &Writer,
     jobs: &mut Jobs,
+    questions: &mut Questions,
     stop: &Stop,
 ) -> Result<Option<Timestamp>, (Access, BoardError)> {
     let unread = |error| (Access::Read, error);
@@ -93,7 +96,9 @@ async fn claim_all(
         let wanted = shared.board.requirements().await.map_err(unread)?;
         outage.answered(Access::Read);
         for requires in wanted {
-            let lacking = shared.capabilities.lacking(&requires).await;
+            let Some(lacking) = questions.lacking(shared, &requires) else {
+                continue;
+            };
             match &lacking {
                 None => able.push(requires.clone()),
                 Some(lacking) => tracing::debug!(lacking, "there are jobs that cannot run here"),
@@ -117,6 +122,7 @@ async fn claim_all(
         if shared.leases.holds(claim.job, since) {
             continue;
         }
+        questions.forget();
         let (id, lease) = (claim.job, shared.leases.hold(claim.job, since));
         let (shared, writer, stop) = (Arc::clone(shared), writer.clone(), stop.clone());
         jobs.spawn(async move {
@@ -131,7 +137,7 @@ async fn claim_all(
 const LOOKED_AT: usize = 10_000;
 
 /// Whether no job is leased by anybody, and none is ready that this conductor can do, on the board or in the store.
-async fn is_empty(shared: &Shared, sweep: &mut Sweep) -> bool {
+async fn is_empty(shared: &Arc<Shared>, sweep: &mut Sweep, questions: &mut Questions) -> bool {
     let Ok(postings) = shared.board.snapshot(LOOKED_AT).await else {
         return false;
     };
@@ -143,8 +149,9 @@ async fn is_empty(shared: &Shared, sweep: &mut Sweep) -> bool {
         .map(|posting| posting.notice.requires.as_str())
         .collect();
     for requires in wanted {
-        if shared.capabilities.lacking(requires).await.is_none() {
-            return false;
+        match questions.lacking(shared, requires) {
+            Some(Some(_)) => {}
+            Some(None) | None => return false,
         }
     }
     // What was posted to the store while the board was away must not be left behind.
@@ -164,13 +171,16 @@ async fn is_empty(shared: &Shared, sweep: &mut Sweep) -> bool {
 async fn wait(
     shared: &Shared,
     jobs: &mut Jobs,
+    questions: &mut Questions,
     stop: &Stop,
     again: Timestamp,
 ) -> Option<ConductorError> {
     let mut fatal = None;
+    questions.forget();
     tokio::select! {
         biased;
         () = stop.given() => {}
+        () = questions.answered() => {}
         Some(joined) = jobs.join_next() => fatal = report(joined),
         () = shared.look.notified() => {}
         () = shared.clock.sleep_until(again) => {}

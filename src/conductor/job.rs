@@ -66,7 +66,7 @@ pub(super) async fn work_on(
     let Some(epoch) = owned else {
         // The notice was stale: there is nothing to do.
         off_the_board(lease.complete().await);
-        post_again(shared, id, &Ended::NotToBeRun).await;
+        post_again(shared, id).await;
         return Ok(Ended::NotToBeRun);
     };
     let job = Job {
@@ -84,10 +84,11 @@ pub(super) async fn work_on(
         leftover::remove(shared, id);
     }
     match &ended {
+        Ended::AtRest { flow, .. } if flow.state.is_end() => off_the_board(lease.complete().await),
         Ended::AtRest { .. } | Ended::Stalled { .. } | Ended::NotToBeRun => {
             job.disown().await;
             off_the_board(lease.complete().await);
-            post_again(shared, id, &ended).await;
+            post_again(shared, id).await;
         }
         Ended::HandedOver => {
             job.disown().await;
@@ -136,13 +137,7 @@ impl Job<'_> {
             requires: loaded.job.requires.clone(),
         };
         self.lease.owned(self.epoch, notice);
-        let claims = patiently(shared, self.lease, &stop, Access::Read, || {
-            store.claims_without_progress(self.id)
-        });
-        let Some(claims) = claims.await? else {
-            return Ok(Ended::HandedOver);
-        };
-        if claims > CLAIMS && loaded.requests.is_empty() {
+        if loaded.claims > CLAIMS && loaded.requests.is_empty() {
             let why = format!("it was claimed {CLAIMS} times without any progress");
             return self.stall(why, Some(loaded)).await;
         }
@@ -261,12 +256,7 @@ fn seed(job: JobId, epoch: Epoch) -> u64 {
 }
 
 /// A request may have come between the last commit and the end of the claim, when the board still knew the job.
-async fn post_again(shared: &Shared, id: JobId, ended: &Ended) {
-    if let Ended::AtRest { flow, .. } = ended
-        && flow.state.is_end()
-    {
-        return;
-    }
+async fn post_again(shared: &Shared, id: JobId) {
     let before = JobId(uuid::Uuid::from_u128(id.0.as_u128().saturating_sub(1)));
     if let Ok(ready) = shared.store.ready(Some(before), 1).await
         && let Some(job) = ready.first()

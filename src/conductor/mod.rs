@@ -3,6 +3,7 @@
 //! A store, a board and task kinds enter; jobs at rest leave. It never writes a job that it does not own, never
 //! forgets one that it has claimed, and goes on when a store or a board that was away is back.
 
+mod ask;
 mod capability;
 mod claim;
 mod inbox;

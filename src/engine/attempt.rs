@@ -5,15 +5,12 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Waker};
 
 use futures_util::FutureExt;
-use futures_util::future::maybe_done;
 use indexmap::IndexMap;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::unconstrained;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::JobContext;
@@ -41,19 +38,26 @@ pub(super) struct Ended {
     pub(super) logs: LogBatch,
 }
 
-/// A place in the queue for the machine, or the machine itself.
-pub(super) type Place = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+impl Ended {
+    /// Of a command that was stopped before anything was begun.
+    pub(super) fn stopped(command: &Command) -> Self {
+        Self {
+            atom: command.atom,
+            attempt: command.attempt,
+            phase: command.phase,
+            outcome: Err(Failure::stopped()),
+            logs: LogBatch::default(),
+        }
+    }
+}
 
-/// Takes a place in the queue now, so that whoever takes one later starts later.
-pub(super) fn queue_up(slots: &Arc<Semaphore>) -> Place {
-    let permit = unconstrained(Arc::clone(slots).acquire_owned());
-    let mut place = Box::pin(maybe_done(permit));
-    let _ = place.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    Box::pin(async move {
-        place.as_mut().await;
-        // Closed when the conductor ends.
-        place.as_mut().take_output()?.ok()
-    })
+/// What is done on one side of a task, and how long it may take. What the flow does not say how to revert, its kind
+/// knows.
+pub(super) fn sides_action(task: &Task, phase: Phase) -> (&Action, Option<Duration>) {
+    match (phase, &task.revert) {
+        (Phase::Revert, Some(reversal)) => (&reversal.action, reversal.timeout),
+        (Phase::Revert, None) | (Phase::Execute, _) => (&task.execute, task.timeout),
+    }
 }
 
 /// A command that is about to be carried out.
@@ -62,6 +66,8 @@ pub(super) struct Attempt {
     command: Command,
     stop: CancellationToken,
     answer: Option<watch::Receiver<Option<Answer>>>,
+    /// When it was started, if that was before it is carried out.
+    began: Option<Timestamp>,
 }
 
 impl Attempt {
@@ -77,12 +83,19 @@ impl Attempt {
             command,
             stop,
             answer,
+            began: None,
         }
     }
 
-    /// Carries the command out, once its `place` has come if it is to occupy the machine. Dropping the future drops
-    /// the call.
-    pub(super) async fn run(self, place: Option<Place>) -> Ended {
+    /// Counts the time that it may take from an instant that is past: when it began to wait for nothing but another.
+    pub(super) fn since(mut self, began: Timestamp) -> Self {
+        self.began = Some(began);
+        self
+    }
+
+    /// Carries the command out, on a `place` of its own if it occupies the machine: that is given back as soon as it
+    /// has ended. Dropping the future drops the call.
+    pub(super) async fn run(self, place: Option<OwnedSemaphorePermit>) -> Ended {
         let mut logs = LogBatch::default();
         let outcome = self.outcome(place, &mut logs).await;
         let outcome = match self.context.secrets.masker() {
@@ -100,10 +113,20 @@ impl Attempt {
         }
     }
 
-    async fn outcome(&self, place: Option<Place>, logs: &mut LogBatch) -> Result<Value, Failure> {
+    async fn outcome(
+        &self,
+        place: Option<OwnedSemaphorePermit>,
+        logs: &mut LogBatch,
+    ) -> Result<Value, Failure> {
         let context = &self.context;
         let side = self.side()?;
-        let _slot = self.slot(place).await?;
+        // Nothing occupies the machine any more once the conductor ends.
+        if self.stop.is_cancelled() || place.is_some() && context.stop.is_given() {
+            return Err(Failure::stopped());
+        }
+        if self.has_done_nothing(&side) {
+            return Ok(Value::Null);
+        }
         let secrets = context.secrets.read(&context.plan, &side.action.needs);
         let secrets = secrets.await?;
         let author = Author {
@@ -134,11 +157,8 @@ impl Attempt {
         let other = |what: &str| Failure::new(FailureKind::Other, what);
         let task = plan.task(self.command.atom);
         let task = task.ok_or_else(|| other("only tasks can be carried out"))?;
-        let (action, timeout, written) = match (self.command.phase, &task.revert) {
-            (Phase::Execute, _) => (&task.execute, task.timeout, true),
-            (Phase::Revert, Some(reversal)) => (&reversal.action, reversal.timeout, true),
-            (Phase::Revert, None) => (&task.execute, task.timeout, false),
-        };
+        let (action, timeout) = sides_action(task, self.command.phase);
+        let written = self.command.phase == Phase::Execute || task.revert.is_some();
         let kind = self.context.kinds.get(&action.kind).ok_or_else(|| {
             let what = format!("this conductor has no task kind `{}`", action.kind);
             Failure::new(FailureKind::Other, what)
@@ -153,25 +173,6 @@ impl Attempt {
         })
     }
 
-    /// Waits for its turn on the machine. What only waits needs none.
-    async fn slot(&self, place: Option<Place>) -> Result<Option<OwnedSemaphorePermit>, Failure> {
-        if self.stop.is_cancelled() {
-            return Err(Failure::stopped());
-        }
-        let Some(place) = place else {
-            return Ok(None);
-        };
-        let permit = tokio::select! {
-            biased;
-            () = self.stop.cancelled() => return Err(Failure::stopped()),
-            permit = place => permit.ok_or_else(Failure::stopped)?,
-        };
-        if self.context.stop.is_given() {
-            return Err(Failure::stopped());
-        }
-        Ok(Some(permit))
-    }
-
     async fn carry_out(
         &self,
         side: &Side<'_>,
@@ -182,9 +183,6 @@ impl Attempt {
             biased;
             () = self.stop.cancelled() => return Err(Failure::stopped()),
             () = self.context.term.lasts() => {}
-        }
-        if !side.is_flows_own() && self.lacked_its_tool(side.name) {
-            return Ok(Value::Null);
         }
         let command = &self.command;
         let key = self.key(side.name);
@@ -219,7 +217,10 @@ impl Attempt {
         let asks = self.answer.is_some();
         // How long a person may take is in the checkpoint.
         let deadline = command.until.filter(|_| asks);
-        let deadline = deadline.or_else(|| side.timeout.map(|t| self.context.clock.now().plus(t)));
+        let deadline = deadline.or_else(|| {
+            let began = self.began.unwrap_or_else(|| self.context.clock.now());
+            side.timeout.map(|timeout| began.plus(timeout))
+        });
         let cancel = self.stop.child_token();
         let call = Call {
             job: self.context.job,
@@ -291,14 +292,20 @@ impl Attempt {
         failure.is_some_and(|f| matches!(f.kind, FailureKind::Template | FailureKind::Secret))
     }
 
-    /// Whether there is nothing to revert because a program was not installed: that is found out before anything is
-    /// done. An attempt before that one, on another machine, may have done something; then there was more than one for
-    /// a generation.
-    fn lacked_its_tool(&self, name: &str) -> bool {
-        let failure = self.own_failure(name);
+    /// Whether there is nothing to revert because the task failed before anything was done: a secret could not be
+    /// read, its parameters could not be worked out, or a program that its kind needs was not installed. An attempt
+    /// before that one, on another machine, may have done something; then there was more than one for a generation.
+    fn has_done_nothing(&self, side: &Side<'_>) -> bool {
         let is_first = |failure: &Failure| failure.attempt <= self.command.generation + 1;
         self.command.phase == Phase::Revert
-            && failure.is_some_and(|f| f.kind == FailureKind::MissingTool && is_first(f))
+            && self.own_failure(side.name).is_some_and(is_first)
+            && (self.was_never_called(side.name)
+                || (self.lacked_its_tool(side.name) && !side.is_flows_own()))
+    }
+
+    fn lacked_its_tool(&self, name: &str) -> bool {
+        let failure = self.own_failure(name);
+        failure.is_some_and(|f| f.kind == FailureKind::MissingTool)
     }
 
     /// Waits for a call; past its deadline, or when the attempt is stopped, it is cancelled and awaited.

@@ -29,7 +29,7 @@ pub struct JobContext {
     pub kinds: Kinds,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// The places for tasks that occupy the machine, shared by all jobs of the conductor; first come, first served.
+    /// The places for tasks that occupy the machine, shared by all jobs of the conductor, which take turns.
     pub slots: Arc<Semaphore>,
     /// Until when the job is certainly this conductor's: nothing is begun beyond that.
     pub term: Term,

@@ -5,12 +5,14 @@
 
 mod act;
 mod wait;
+mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +20,8 @@ use super::attempt::Ended;
 use super::{JobContext, WriteError};
 use crate::model::{Answer, AtomId, Duration, FlowRow, Phase, Subject, Timestamp, Value};
 use crate::ports::{AtomWrite, Commit, Committed, LogBatch, Request};
-use crate::scheduler::{CorruptCheckpoint, Event, Scheduler, Step};
+use crate::scheduler::{Command, CorruptCheckpoint, Event, Scheduler, Step};
+use waiting::Waiting;
 
 /// How long a commit may take once the conductor is told to stop at once.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
@@ -93,6 +96,9 @@ pub async fn drive(
         answered: Vec::new(),
         answers: BTreeMap::new(),
         known: BTreeSet::new(),
+        waiting: Waiting::default(),
+        place: None,
+        ended: VecDeque::new(),
         running: BTreeMap::new(),
         attempts: JoinSet::new(),
         claimed: true,
@@ -148,6 +154,38 @@ struct Running {
     stopped: bool,
 }
 
+impl Running {
+    fn new(command: &Command, waits: bool) -> Self {
+        Self {
+            attempt: command.attempt,
+            phase: command.phase,
+            cancel: CancellationToken::new(),
+            waits,
+            asks: None,
+            answered: None,
+            stopped: false,
+        }
+    }
+}
+
+/// The outcome of a command for which no attempt had to be waited for.
+struct Untried {
+    ended: Ended,
+    /// The scheduler wanted it stopped.
+    stopped: bool,
+}
+
+/// This job's turn in the line for a place on the machine; none comes if the conductor ends.
+type NextPlace = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+
+/// The place, once it has come; forever if this job is not in the line.
+async fn come(place: &mut Option<NextPlace>) -> Option<OwnedSemaphorePermit> {
+    match place {
+        Some(place) => place.await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Driver {
     context: Arc<JobContext>,
     scheduler: Scheduler,
@@ -166,6 +204,12 @@ struct Driver {
     answers: BTreeMap<AtomId, (i64, Answer)>,
     /// Requests that have been handled.
     known: BTreeSet<i64>,
+    /// What has been started and does not run yet.
+    waiting: Waiting,
+    /// Its turn, if one of them waits for a place.
+    place: Option<NextPlace>,
+    /// Outcomes that are there, and have not been handled.
+    ended: VecDeque<Untried>,
     running: BTreeMap<AtomId, Running>,
     attempts: JoinSet<Ended>,
     /// Nothing has been committed under this claim.
@@ -183,7 +227,7 @@ impl Driver {
         loop {
             self.commit().await?;
             self.act();
-            if self.running.is_empty() {
+            if self.running.is_empty() && self.waiting.is_empty() && self.ended.is_empty() {
                 if self.scheduler.is_at_rest() {
                     return Ok(Driven::AtRest {
                         flow: self.scheduler.flow().clone(),
@@ -251,16 +295,21 @@ impl Driver {
             flow,
             answered,
         };
-        let stop = &self.context.stop;
-        let out_of_time = async {
-            stop.given_at_once().await;
-            self.context.clock.sleep(LAST_COMMIT).await;
-        };
-        let committed = tokio::select! {
-            biased;
-            () = self.orders.lost.cancelled() => return Err(End::Lost(Loss::Lease)),
-            () = out_of_time => return Err(End::Lost(Loss::Stopped)),
-            committed = self.context.writer.commit(commit, logs) => committed,
+        let context = Arc::clone(&self.context);
+        let mut out_of_time = pin!(async {
+            context.stop.given_at_once().await;
+            context.clock.sleep(LAST_COMMIT).await;
+        });
+        let mut committed = pin!(context.writer.commit(commit, logs));
+        let committed = loop {
+            tokio::select! {
+                biased;
+                () = self.orders.lost.cancelled() => return Err(End::Lost(Loss::Lease)),
+                () = &mut out_of_time => return Err(End::Lost(Loss::Stopped)),
+                // That it has been started is committed: no place on the machine waits for this commit.
+                place = come(&mut self.place) => self.place_has_come(place),
+                committed = &mut committed => break committed,
+            }
         };
         match committed {
             Ok(Committed::Done { requests }) => {

@@ -140,6 +140,8 @@ pub struct Loaded {
     pub checkpoint: Checkpoint,
     /// What people asked for and nobody has carried out yet: number and request, oldest first.
     pub requests: Vec<(i64, Request)>,
+    /// How many times in a row it was claimed without a commit, the present claim included.
+    pub claims: u32,
 }
 
 /// An atom's row as a commit writes it.
@@ -302,9 +304,6 @@ pub trait Store: Send + Sync {
     /// the count); see [`Store::stall`].
     async fn own(&self, job: JobId, who: &ConductorId) -> Result<Option<Epoch>, StoreError>;
 
-    /// How many times in a row the job was claimed without a commit, the present claim included.
-    async fn claims_without_progress(&self, job: JobId) -> Result<u32, StoreError>;
-
     /// Marks an owned job STUCK without touching its atoms: its checkpoint is corrupt, or it makes no progress.
     /// `false` if fenced.
     async fn stall(
@@ -316,7 +315,7 @@ pub trait Store: Send + Sync {
         at: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Gives the job up: no owner. `false` if fenced.
+    /// Gives the job up: no owner. `false` if fenced. The commit with which a job ends does so itself.
     async fn disown(&self, job: JobId, who: &ConductorId, epoch: Epoch)
     -> Result<bool, StoreError>;
 

@@ -15,6 +15,17 @@ enum Arg {
     Batch(String),
 }
 
+impl Arg {
+    fn length(&self) -> usize {
+        match self {
+            Self::Int(_) => size_of::<i64>(),
+            Self::Text(text) | Self::Batch(text) => text.len(),
+            Self::MaybeText(text) => text.as_ref().map_or(0, String::len),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
 /// The arguments of a script, in the order of `$1`, `$2` …
 #[derive(Debug, Default, Clone)]
 pub struct Args(Vec<Arg>);
@@ -64,13 +75,35 @@ impl Args {
     /// How long the longest of them is, in bytes.
     #[must_use]
     pub fn longest(&self) -> usize {
-        let length = |arg: &Arg| match arg {
-            Arg::Int(_) => size_of::<i64>(),
-            Arg::Text(text) | Arg::Batch(text) => text.len(),
-            Arg::MaybeText(text) => text.as_ref().map_or(0, String::len),
-            Arg::Bytes(bytes) => bytes.len(),
+        self.0.iter().map(Arg::length).max().unwrap_or(0)
+    }
+
+    /// How long they are together, in bytes.
+    pub(super) fn total(&self) -> usize {
+        self.0.iter().map(Arg::length).sum()
+    }
+
+    /// Adds one of them (from 0) to `packet`, as a literal of MySQL that means the same in every SQL mode.
+    pub(super) fn write_literal(&self, index: usize, packet: &mut String) {
+        let plain = |text: &str| {
+            text.bytes()
+                .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'\'' | b'\\'))
         };
-        self.0.iter().map(length).max().unwrap_or(0)
+        match &self.0[index] {
+            Arg::Int(value) => packet.push_str(&value.to_string()),
+            Arg::MaybeText(None) => packet.push_str("NULL"),
+            Arg::Text(text) | Arg::Batch(text) | Arg::MaybeText(Some(text)) => {
+                if plain(text) {
+                    packet.push('\'');
+                    packet.push_str(text);
+                    packet.push('\'');
+                } else {
+                    packet.push_str("_utf8mb4 ");
+                    write_hex(text.as_bytes(), packet);
+                }
+            }
+            Arg::Bytes(bytes) => write_hex(bytes, packet),
+        }
     }
 
     /// Whether one of `chosen` (from 0) is an empty batch.
@@ -120,6 +153,16 @@ impl Args {
         }
         bound
     }
+}
+
+fn write_hex(bytes: &[u8], packet: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    packet.push_str("X'");
+    for byte in bytes {
+        packet.push(DIGITS[usize::from(byte >> 4)].into());
+        packet.push(DIGITS[usize::from(byte & 15)].into());
+    }
+    packet.push('\'');
 }
 
 fn add<'v, D, T>(bound: &mut D::Arguments, value: T)

@@ -7,16 +7,19 @@ use futures_util::TryStreamExt;
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{ConnectOptions, Connection as _, Executor};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Either, Executor};
 
 use super::database::PATIENCE;
 use super::error::is_busy;
-use super::script::Statement;
+use super::script::{Script, Statement};
 use super::target::Target;
 use super::{Args, Row};
 
 /// How long a server may take for one statement, or to let one in. Locks are waited for half as long.
 const SERVER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a script may have in arguments, in bytes, to go to MySQL in one packet. A longer one spares nothing by it.
+const PACKET: usize = 1 << 20;
 
 /// What every session of MySQL and MariaDB begins with. Whoever writes sees what was committed before each statement,
 /// and locks nothing that it does not change. A machine that dies in the middle of a transaction must not hold its
@@ -74,21 +77,22 @@ impl Connection {
     /// Runs a script, whole or taken apart, as this database has it.
     pub(super) async fn run(
         &mut self,
-        script: &'static str,
-        statements: &[Statement],
+        text: &'static str,
+        script: &Script,
         args: Args,
     ) -> Result<Vec<Row>, sqlx::Error> {
         match self {
-            Self::Sqlite(connection) => sqlx::query_with(script, args.into_sqlite())
+            Self::Sqlite(connection) => sqlx::query_with(text, args.into_sqlite())
                 .fetch_all(connection.as_mut())
                 .await
                 .map(|rows| rows.into_iter().map(Row::from).collect()),
             Self::MySql(connection) => {
                 let mut rows = Vec::new();
-                for statement in statements {
-                    if !statement.always && args.has_empty_batch(&statement.args) {
-                        continue;
-                    }
+                if script.at_once && args.total() <= PACKET {
+                    in_time(run_packet(connection, script, &args, &mut rows)).await?;
+                    return Ok(rows);
+                }
+                for statement in script.statements_for(&args) {
                     let run = run_mysql(connection, statement, &args, &mut rows);
                     if !in_time(run).await? {
                         in_time(connection.execute("ROLLBACK")).await?;
@@ -99,16 +103,45 @@ impl Connection {
             }
             Self::Postgres(connection) => {
                 let mut rows = Vec::new();
-                for statement in statements {
-                    if !statement.always && args.has_empty_batch(&statement.args) {
-                        continue;
-                    }
+                for statement in script.statements_for(&args) {
                     in_time(run_postgres(connection, statement, &args, &mut rows)).await?;
                 }
                 Ok(rows)
             }
         }
     }
+}
+
+/// Runs a whole script in one round trip.
+async fn run_packet(
+    connection: &mut MySqlConnection,
+    script: &Script,
+    args: &Args,
+    rows: &mut Vec<Row>,
+) -> Result<(), sqlx::Error> {
+    let mut packet = String::new();
+    for statement in script.statements_for(args) {
+        statement.write(args, &mut packet);
+        packet.push(';');
+    }
+    if packet.is_empty() {
+        // A server refuses to do nothing.
+        return Ok(());
+    }
+    let mut statements = script.statements_for(args);
+    let mut found = connection.fetch_many(sqlx::raw_sql(AssertSqlSafe(packet)));
+    while let Some(one) = found.try_next().await? {
+        match one {
+            Either::Right(row) => rows.push(row.into()),
+            Either::Left(done) => {
+                let statement = statements.next();
+                if statement.is_some_and(|one| one.guards) && done.rows_affected() > 0 {
+                    rows.push(Row::told(done.last_insert_id().cast_signed()));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Runs one statement; whether the script goes on.

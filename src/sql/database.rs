@@ -207,12 +207,9 @@ impl Lane<'_> {
         let Database {
             target, scripts, ..
         } = self.database;
-        let statements = match target.kind() {
-            Kind::Sqlite => None,
-            kind @ (Kind::MySql | Kind::Postgres) => Some(scripts.statements(kind, script)),
-        };
+        let taken_apart = scripts.script(target.kind(), script);
         self.connection
-            .run(script, statements.as_deref().unwrap_or_default(), args)
+            .run(script, &taken_apart, args)
             .await
             .map_err(|cause| explain(target, cause))
     }

@@ -6,10 +6,14 @@
 //!
 //! SQL text is a script: one or more statements with `;` between them, arguments as `$1`, `$2` … counted over the
 //! whole script, the rows of all its statements in one list. To SQLite it goes whole, one round trip to the thread
-//! that holds the connection. To a server each statement goes by itself and is prepared once; a statement with an
-//! empty batch is left out, unless it begins with `ALWAYS`. MySQL and MariaDB do not give back what an update changed, so for them a statement may
-//! begin with `GUARD`: if it changes nothing, what was begun is rolled back, and the script ends there; if it does, it
-//! yields a row with its `LAST_INSERT_ID`.
+//! that holds the connection. To PostgreSQL each statement goes by itself and is prepared once. To MySQL and MariaDB
+//! it goes in one packet, with its arguments as literals, unless it is long: there, most of what a short transaction
+//! takes is the round trips. A statement with an empty batch is left out, unless it begins with `ALWAYS`.
+//!
+//! MySQL and MariaDB do not give back what an update changed, so for them a statement may begin with `GUARD`: if it
+//! changes something, it yields a row with its `LAST_INSERT_ID`; if not, none, and nothing that follows does anything.
+//! A statement that follows and sees that for itself begins with `GUARDED`; where one does not, the script goes
+//! statement by statement, and ends there.
 
 mod args;
 mod connection;

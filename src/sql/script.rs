@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::Kind;
+use super::{Args, Kind};
 
 /// One statement of a script, as a server takes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,35 +19,70 @@ pub(super) struct Statement {
     pub(super) guards: bool,
     /// It does something even if a batch of it is empty.
     pub(super) always: bool,
+    /// It sees for itself whether the one that guards it has changed something.
+    guarded: bool,
+}
+
+impl Statement {
+    /// Adds its text to `packet`, with its arguments as literals of MySQL.
+    pub(super) fn write(&self, args: &Args, packet: &mut String) {
+        let mut pieces = self.text.as_str().split('?');
+        packet.push_str(pieces.next().unwrap_or_default());
+        for (piece, index) in pieces.zip(&self.args) {
+            args.write_literal(*index, packet);
+            packet.push_str(piece);
+        }
+    }
+}
+
+/// A script, taken apart.
+#[derive(Debug, Default)]
+pub(super) struct Script {
+    statements: Vec<Statement>,
+    /// Whether all of it can be handed over at once, so that nothing is decided between two statements.
+    pub(super) at_once: bool,
 }
 
 /// Scripts that were taken apart before.
 #[derive(Debug, Default)]
-pub(super) struct Scripts(Mutex<HashMap<&'static str, Arc<[Statement]>>>);
+pub(super) struct Scripts(Mutex<HashMap<&'static str, Arc<Script>>>);
 
 impl Scripts {
-    pub(super) fn statements(&self, kind: Kind, script: &'static str) -> Arc<[Statement]> {
+    pub(super) fn script(&self, kind: Kind, script: &'static str) -> Arc<Script> {
         // The map is whole between two statements, whoever panicked.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(
-            known
-                .entry(script)
-                .or_insert_with(|| take_apart(kind, script).into()),
-        )
+        let taken_apart = || Arc::new(Script::take_apart(kind, script));
+        Arc::clone(known.entry(script).or_insert_with(taken_apart))
     }
 }
 
-fn take_apart(kind: Kind, script: &str) -> Vec<Statement> {
-    script
-        .split(';')
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .map(|text| statement(kind, text))
-        .collect()
+impl Script {
+    fn take_apart(kind: Kind, script: &str) -> Self {
+        let statements: Vec<Statement> = script
+            .split(';')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(|text| statement(kind, text))
+            .collect();
+        let mut after_guard = statements.iter().skip_while(|one| !one.guards).skip(1);
+        let at_once = statements.len() > 1
+            && after_guard.all(|one| one.guarded || one.text.as_str() == "COMMIT");
+        Self {
+            statements,
+            at_once,
+        }
+    }
+
+    /// Those of its statements that have something to do.
+    pub(super) fn statements_for(&self, args: &Args) -> impl Iterator<Item = &Statement> {
+        let busy = |one: &&Statement| one.always || !args.has_empty_batch(&one.args);
+        self.statements.iter().filter(busy)
+    }
 }
 
 fn statement(kind: Kind, script: &str) -> Statement {
     let (guards, script) = marked(script, "GUARD ");
+    let (guarded, script) = marked(script, "GUARDED ");
     let (always, script) = marked(script, "ALWAYS ");
     let mut text = String::with_capacity(script.len());
     let mut args = Vec::new();
@@ -83,6 +118,7 @@ fn statement(kind: Kind, script: &str) -> Statement {
         args,
         guards,
         always,
+        guarded,
     }
 }
 
@@ -98,7 +134,9 @@ mod tests {
     use super::*;
 
     fn shown(kind: Kind, script: &str) -> Vec<(String, Vec<usize>, bool)> {
-        take_apart(kind, script)
+        let taken_apart = Script::take_apart(kind, script);
+        taken_apart
+            .statements
             .into_iter()
             .map(|s| (s.text.as_str().to_owned(), s.args, s.guards))
             .collect()
@@ -117,6 +155,34 @@ mod tests {
         assert_eq!(
             shown(Kind::Postgres, script),
             [begin, (postgres, vec![2, 0], true)]
+        );
+    }
+
+    #[test]
+    fn a_script_goes_at_once_if_nothing_is_decided_on_the_way() {
+        let at_once = |script| Script::take_apart(Kind::MySql, script).at_once;
+        assert!(at_once("BEGIN; INSERT INTO t VALUES ($1); COMMIT"));
+        assert!(at_once(
+            "BEGIN; GUARD UPDATE t SET a = 1; GUARDED INSERT INTO u SELECT 1 FROM t; COMMIT"
+        ));
+        assert!(!at_once("GUARD DELETE FROM t; UPDATE u SET a = 1"));
+        assert!(!at_once("SELECT 1"));
+    }
+
+    #[test]
+    fn a_packet_has_literals_that_no_mode_of_the_server_reads_differently() {
+        let script = Script::take_apart(Kind::MySql, "INSERT INTO t VALUES ($2, $1, $3, $4, $5)");
+        let args = Args::new()
+            .text("it's \\ here")
+            .int(-7)
+            .maybe_text(None)
+            .bytes(vec![0, 255])
+            .text("a-b 1");
+        let mut packet = String::new();
+        script.statements[0].write(&args, &mut packet);
+        assert_eq!(
+            packet,
+            "INSERT INTO t VALUES (-7, _utf8mb4 X'69742773205c2068657265', NULL, X'00ff', 'a-b 1')"
         );
     }
 }

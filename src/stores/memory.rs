@@ -98,6 +98,9 @@ impl Tables {
             job.flow = flow.clone();
         }
         let ended = job.flow.state.is_end();
+        if ended {
+            job.owner = None;
+        }
         self.requests.retain(|number, (of, _)| {
             *of != step.job || !(ended || step.answered.contains(number))
         });
@@ -173,10 +176,6 @@ impl Store for MemoryStore {
             row.claims = row.claims.saturating_add(1);
             row.epoch
         }))
-    }
-
-    async fn claims_without_progress(&self, job: JobId) -> Result<u32, StoreError> {
-        Ok(self.tables().jobs.get(&job).map_or(0, |row| row.claims))
     }
 
     async fn stall(
@@ -255,6 +254,7 @@ impl Store for MemoryStore {
                         .collect(),
                 },
                 requests: requests.map(|(n, request)| (n, request.clone())).collect(),
+                claims: row.claims,
             }
         }))
     }

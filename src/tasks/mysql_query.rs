@@ -15,7 +15,7 @@ use sqlx::{
     Executor as _, Row as _, TypeInfo as _, ValueRef as _,
 };
 
-use super::params;
+use super::params::{self, at};
 use crate::model::{Failure, FailureKind, KindSchema, Param, Shape, Value, Waits};
 use crate::ports::{Call, Outcome, TaskKind};
 
@@ -101,6 +101,7 @@ async fn query(params: Params) -> Result<Value, Failure> {
     if let Some(password) = &params.password {
         options = options.password(password);
     }
+    let place = format!("{}:{}", options.get_host(), options.get_port());
     let mut values = MySqlArguments::default();
     for (value, at) in params.values.iter().zip(1..) {
         bind(&mut values, value)
@@ -108,10 +109,10 @@ async fn query(params: Params) -> Result<Value, Failure> {
     }
     let connected = tokio::time::timeout(PATIENCE, options.connect()).await;
     let mut connection = match connected {
-        Ok(connected) => connected.map_err(|error| failed(&error))?,
+        Ok(connected) => connected.map_err(|error| at(&place, failed(&error)))?,
         Err(_) => {
             let what = format!("the server does not answer within {}s", PATIENCE.as_secs());
-            return Err(Failure::new(FailureKind::Connect, what));
+            return Err(at(&place, Failure::new(FailureKind::Connect, what)));
         }
     };
     let answer = answer(&mut connection, &params.statement, values).await?;

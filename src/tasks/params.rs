@@ -64,3 +64,10 @@ pub fn duration(name: &str, text: &str) -> Result<Duration, Failure> {
 pub fn unfit(message: String) -> Failure {
     Failure::new(FailureKind::Template, message)
 }
+
+/// A failure with the server at which it happened: an address, without user and password.
+#[must_use]
+pub fn at(place: &str, failure: Failure) -> Failure {
+    let message = format!("`{place}`: {}", failure.message);
+    Failure { message, ..failure }
+}

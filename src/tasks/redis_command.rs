@@ -12,7 +12,7 @@ use redis::{
 use serde::Deserialize;
 use serde_json::{Map, json};
 
-use super::params;
+use super::params::{self, at};
 use crate::model::{Failure, FailureKind, KindSchema, Param, Shape, Value, Waits};
 use crate::ports::{Call, Outcome, TaskKind};
 
@@ -84,13 +84,17 @@ async fn send(params: Params) -> Result<Value, Failure> {
     if params.command.is_empty() {
         return Err(params::unfit("`command` is empty".to_owned()));
     }
-    let client = Client::open(address(&params)?).map_err(|error| failed(&error))?;
+    let address = address(&params)?;
+    let place = address.addr().to_string();
+    let client = Client::open(address).map_err(|error| failed(&error))?;
     // How long an answer may take is the task's affair: some commands wait.
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(PATIENCE))
         .set_response_timeout(None);
     let connected = client.get_multiplexed_async_connection_with_config(&config);
-    let mut connection = connected.await.map_err(|error| failed(&error))?;
+    let mut connection = connected
+        .await
+        .map_err(|error| at(&place, failed(&error)))?;
     let answer: Answer = command
         .query_async(&mut connection)
         .await

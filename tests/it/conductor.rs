@@ -1,5 +1,6 @@
 //! Conductors on one store and one board: claiming, handing over, taking over, and what is done when things are away.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -27,6 +28,7 @@ struct Town {
     clock: Arc<ManualClock>,
     kind: Arc<Scripted>,
     jobs: u128,
+    capabilities: BTreeMap<String, String>,
 }
 
 /// A conductor at work.
@@ -54,11 +56,13 @@ impl Town {
             kind: Scripted::new(&journal),
             journal,
             jobs: 0,
+            capabilities: BTreeMap::new(),
         }
     }
 
     fn conductor(&self, name: &str, board: &Arc<Flaky>) -> Arc<Conductor> {
         let mut settings = Settings::new(Some(name.to_owned()), 1);
+        settings.capabilities = self.capabilities.clone();
         settings.id = ConductorId(format!("{name}:1:1"));
         let conductor = Conductor::new(
             settings,
@@ -509,6 +513,41 @@ async fn a_job_is_left_to_those_that_can_run_it() {
     assert_eq!(town.flow(job).await.state, FlowState::Pending);
     unable.stop.in_order();
     unable.ended().await;
+}
+
+#[tokio::test]
+async fn a_capability_that_takes_its_time_holds_up_no_other_job() {
+    let mut town = Town::new();
+    let folder = tempfile::tempdir().unwrap();
+    let gate = folder.path().join("gate");
+    let made = std::process::Command::new("mkfifo").arg(&gate).status();
+    assert!(made.unwrap().success());
+    // It answers when somebody opens the gate. No time passes before, so nobody stops waiting for it.
+    let asks = format!("read answer < '{}'", gate.display());
+    town.capabilities.insert("slow".to_owned(), asks);
+    let slow = town.post(&format!("capabilities: [slow]\n{QUICK}")).await;
+    let quick = town.post(QUICK).await;
+    let done = async |job| {
+        let ends = async {
+            while town.flow(job).await.state != FlowState::Success {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon("the job", ends).await;
+    };
+    // A stop is heard while it is asked.
+    let stopped = town.start("a", Until::Stopped);
+    done(quick).await;
+    assert_eq!(town.flow(slow).await.state, FlowState::Pending);
+    stopped.stop.in_order();
+    stopped.ended().await;
+    // What is not known yet does not count as not there.
+    let patient = town.start("b", Until::Empty);
+    let open = gate.clone();
+    let opened = tokio::task::spawn_blocking(move || std::fs::write(open, "yes\n"));
+    soon("the gate", opened).await.unwrap().unwrap();
+    patient.ended().await;
+    done(slow).await;
 }
 
 #[tokio::test]

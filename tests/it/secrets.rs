@@ -358,3 +358,53 @@ async fn no_secret_is_kept_printed_or_shown() {
     let leaks = leaks(&all);
     assert!(leaks.is_empty(), "{}", leaks.join("\n"));
 }
+
+#[test]
+fn what_failed_for_a_secret_that_cannot_be_read_needs_no_undoing() {
+    let tasks = [
+        ("plain", "{ shell: 'echo {{ token }}' }"),
+        (
+            "asks",
+            r#"{ http: { url: "http://127.0.0.1:1/", bearer: "{{ token }}" } }"#,
+        ),
+        (
+            "undone",
+            r#"{ env: { T: "{{ token }}" }, shell: ":", revert: "touch was_undone" }"#,
+        ),
+        (
+            "undone_with_it",
+            "{ shell: 'echo {{ token }}', revert: 'touch was_undone; echo {{ token }}' }",
+        ),
+        (
+            "tried",
+            "{ shell: 'echo {{ token }}', retry: { times: 3, delay: 0s }, revert: 'touch was_undone' }",
+        ),
+        ("kind", r#"{ tell: { word: "{{ token }}", plain: x } }"#),
+    ];
+    for (name, task) in tasks {
+        let flow = format!(
+            "store: {{ token: {{ type: string, secret: true, from: env:TOK }} }}\n\
+             tasks:\n  before: {{ shell: ':', revert: touch before }}\n  {name}: {task}\n"
+        );
+        let flow = flow.replace(
+            &format!("{name}: {{"),
+            &format!("{name}: {{ needs: [before],"),
+        );
+        let home = Home::with("main.flow.yaml", &flow).and("tasks/tell.task.yaml", KIND);
+        let ran = home.run("run main.flow.yaml").exits(1);
+        let said = ran.stdout + &ran.stderr;
+        assert!(said.contains("`env:TOK` is not set"), "{name}: {said}");
+        assert!(home.path("before").exists(), "{name}: nothing was undone");
+        assert!(!home.path("was_undone").exists(), "{name} was undone");
+    }
+}
+
+#[test]
+fn what_was_done_is_not_held_to_be_undone_when_a_secret_has_gone() {
+    let flow = "store: { token: { type: string, secret: true, from: file:key } }\n\
+                tasks: { a: { shell: 'echo {{ token }}; rm key; false', revert: 'echo {{ token }}' } }\n";
+    let home = Home::with("main.flow.yaml", flow).and("key", "Zq7xWvN9kT");
+    let ran = home.run("run main.flow.yaml").exits(3);
+    let said = ran.stdout + &ran.stderr;
+    assert!(said.contains("STUCK"), "{said}");
+}

@@ -329,10 +329,6 @@ impl Store for Recording {
         self.here()?;
         self.inner.own(job, who).await
     }
-    async fn claims_without_progress(&self, job: JobId) -> Result<u32, StoreError> {
-        self.here()?;
-        self.inner.claims_without_progress(job).await
-    }
     async fn stall(
         &self,
         job: JobId,

@@ -248,10 +248,9 @@ async fn told(store: &dyn Store, world: &World) -> String {
             chunk.id = 0;
         }
         text += &format!(
-            "{:#?}\n{:#?}\n{:?}\n{:?}\n",
+            "{:#?}\n{:#?}\n{:?}\n",
             store.load(*job).await.unwrap(),
             store.events(*job, 0, 1000).await.unwrap(),
-            store.claims_without_progress(*job).await.unwrap(),
             chunks,
         );
     }
@@ -396,6 +395,12 @@ proptest! {
     #[test]
     fn mariadb_tells_what_was_written(deeds in deeds()) {
         block_on(async { check(&deeds, Stores::of(Kind::MariaDb).await).await });
+    }
+
+    #[test]
+    #[ignore = "needs a MySQL: tests/mysql/run"]
+    fn mysql_tells_what_was_written(deeds in deeds()) {
+        block_on(async { check(&deeds, Stores::of(Kind::MySql).await).await });
     }
 
     #[test]

@@ -14,8 +14,6 @@ mod link;
 mod pulse;
 mod script;
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::redis::{FromRedisValue, Value};
@@ -28,6 +26,7 @@ use link::Link;
 use pulse::Pulse;
 use script::{Call, Name};
 
+use super::readable::is_readable;
 use super::registration;
 use crate::model::{ConductorId, JobId, Priority, Timestamp};
 use crate::ports::{
@@ -38,25 +37,37 @@ use crate::ports::{
 pub struct RedisBoard {
     link: Link,
     pulse: Pulse,
-    /// What was reported, so that it is reported once.
-    told: Mutex<HashSet<String>>,
 }
 
 impl RedisBoard {
-    /// Connects, and tries whether the server has, and this user may do, all that is needed.
+    /// The board at an address; it connects when it is used.
+    #[must_use]
+    pub fn new(address: RedisAddress) -> Self {
+        let pulse = Pulse::default();
+        Self {
+            link: Link::new(address, pulse.clone()),
+            pulse,
+        }
+    }
+
+    /// The board at an address, once it has been [tried](Self::probe).
     ///
     /// # Errors
     /// [`BoardError::Unavailable`], whose source says in one line what is wrong and what to do.
     pub async fn open(address: RedisAddress) -> Result<Self, BoardError> {
-        let pulse = Pulse::default();
-        let link = Link::new(address, pulse.clone());
-        link.probe().await?;
-        pulse.catch_up();
-        Ok(Self {
-            link,
-            pulse,
-            told: Mutex::default(),
-        })
+        let board = Self::new(address);
+        board.probe().await?;
+        Ok(board)
+    }
+
+    /// Connects, and tries whether the server has, and this user may do, all that is needed.
+    ///
+    /// # Errors
+    /// [`BoardError::Unavailable`], whose source says in one line what is wrong and what to do.
+    pub async fn probe(&self) -> Result<(), BoardError> {
+        self.link.probe().await?;
+        self.pulse.catch_up();
+        Ok(())
     }
 
     /// Runs a script. It may run twice if the connection breaks, so that must not matter.
@@ -71,11 +82,6 @@ impl RedisBoard {
             self.pulse.heard(beat);
         }
         Ok(beat.is_some())
-    }
-
-    fn is_untold(&self, what: &str) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.insert(what.to_owned())
     }
 
     fn report(&self, aside: &[String]) {
@@ -110,16 +116,19 @@ impl JobBoard for RedisBoard {
         let (mut found, aside): (Vec<String>, Vec<String>) =
             self.call(Call::new(Name::Requirements)).await?;
         self.report(&aside);
+        let mut unreadable = Vec::new();
         found.retain(|requires| {
-            let readable = serde_json::from_str::<Vec<serde_json::Value>>(requires).is_ok();
-            if !readable && self.is_untold(requires) {
-                tracing::error!(
-                    requires,
-                    "what jobs on the job board require could not be read; they are left alone"
-                );
+            let readable = is_readable(requires);
+            if !readable {
+                unreadable.push(requires.clone());
             }
             readable
         });
+        for requires in unreadable {
+            let call = Call::new(Name::SetAside).arg(requires);
+            let aside: Vec<String> = self.call(call).await?;
+            self.report(&aside);
+        }
         Ok(found)
     }
 

@@ -47,6 +47,7 @@ scripts!(
     Register = "register.lua",
     Unregister = "unregister.lua",
     Conductors = "conductors.lua",
+    SetAside = "set_aside.lua",
     Probe = "probe.lua",
 );
 

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use self::dialect::Dialect;
+use super::readable::is_readable;
 use super::registration;
 use crate::model::{ConductorId, JobId, Priority, Timestamp};
 use crate::ports::{BoardError, Claim, Clock, JobBoard, Notice, Posting, Registered, Registration};
@@ -114,7 +115,7 @@ impl SqlBoard {
         Ok(row.int(0)?)
     }
 
-    /// Keeps a posting of no job where nobody claims it any more, and says so.
+    /// Keeps a posting that cannot be read where nobody claims it any more, and says so.
     async fn set_aside(&self, job: String) -> Result<(), BoardError> {
         tracing::error!(
             job,
@@ -177,12 +178,22 @@ impl JobBoard for SqlBoard {
     }
 
     async fn requirements(&self) -> Result<Vec<String>, BoardError> {
-        let args = Args::new().int(self.clock.now().0);
+        let now = self.clock.now().0;
+        let args = Args::new().int(now);
         let rows = self.database.read(self.dialect.requirements, args).await?;
-        Ok(rows
-            .iter()
-            .map(|row| row.text(0))
-            .collect::<Result<_, _>>()?)
+        let mut readable = Vec::new();
+        for row in &rows {
+            let requires = row.text(0)?;
+            if is_readable(&requires) {
+                readable.push(requires);
+                continue;
+            }
+            let args = Args::new().text(requires).int(now);
+            for row in self.database.read(self.dialect.of_queue, args).await? {
+                self.set_aside(row.text(0)?).await?;
+            }
+        }
+        Ok(readable)
     }
 
     async fn claim(
@@ -385,6 +396,7 @@ mod tests {
         for script in [
             dialect.post,
             dialect.requirements,
+            dialect.of_queue,
             dialect.claimable,
             dialect.claim,
             NEXT_EXPIRY,

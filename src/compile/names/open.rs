@@ -4,6 +4,7 @@
 //! in `env` and `dir` outside of them is read there as well, and gets a name that can be used inside.
 
 use super::{From, Names};
+use crate::compile::catalog;
 use crate::compile::given::{self, Store};
 use crate::compile::layout::Member;
 use crate::compile::uses::{Found, Outer, Spot, Use};
@@ -72,6 +73,11 @@ impl<'a> Names<'a> {
         };
         let problem = Problem::error("unknown-parameter", span, message);
         let known = || store.iter().map(|(name, _)| name.value.as_str());
+        if what == "params"
+            && let Some(help) = catalog::beside(given, name)
+        {
+            return problem.help(help);
+        }
         match self.suggestions.meant(given, known()) {
             Some(meant) => problem.help(format!("did you mean `{meant}`?")),
             None if store.is_empty() => problem.help("it takes nothing"),

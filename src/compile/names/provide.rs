@@ -417,10 +417,11 @@ fn indexes<'a>(layout: &Layout<'a>) -> HashMap<usize, HashMap<&'a str, usize>> {
 }
 
 /// Problems of places whose names are not known.
-const UNREAD: [&str; 6] = [
+const UNREAD: [&str; 7] = [
     "bad-expression",
     "template-not-closed",
     "unknown-filter",
+    "unknown-function",
     "unknown-kind",
     "unknown-parameter",
     "unknown-test",

@@ -18,6 +18,11 @@ impl<'a> Names<'a> {
                 .push(problem.help("names of the store and of tasks can be used here"));
             return;
         }
+        if matches!(name, "null" | "nil" | "NULL" | "undefined") {
+            let problem = problem(format!("`{name}` is not known here: nothing is `none`"));
+            self.problems.push(problem.help("write `none`"));
+            return;
+        }
         if let Spot::Result(fields) = one.spot {
             let known = || fields.iter().copied().chain(["result"]);
             let help = match self.suggestions.meant(name, known()) {

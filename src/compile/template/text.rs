@@ -131,14 +131,26 @@ impl<'a> Source<'a> {
         spot: Spot,
         found: &mut Found,
     ) -> Option<Expression> {
-        let before = found.problems.len();
-        let expression = found.expression(text, self.span_of(range), spot);
-        if let Some(problem) = found.problems.get_mut(before)
-            && problem.help.is_none()
-        {
-            problem.help = Some("for two braces that are text, write `\\{{`".to_owned());
-        }
-        expression
+        let inner = self
+            .text
+            .get(range.clone())
+            .and_then(|whole| whole.find(text));
+        let span = self.span_of(range.clone());
+        let read = Expression::read(text).map_err(|fault| {
+            let part = match inner {
+                Some(at) if !fault.range.is_empty() => {
+                    let at = range.start + at;
+                    self.span_of(at + fault.range.start..at + fault.range.end)
+                }
+                Some(_) | None => span,
+            };
+            let problem = fault.at(part);
+            match problem.help {
+                Some(_) => problem,
+                None => problem.help("for two braces that are text, write `\\{{`"),
+            }
+        });
+        found.used(read, span, spot)
     }
 
     /// Reads the text as pieces.

@@ -1,12 +1,14 @@
 //! Carrying out what has been committed, and ending what runs.
 
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
-use super::{Driver, Mode, Running};
-use crate::engine::attempt::{Attempt, queue_up};
-use crate::model::{Answer, AtomId, Phase, Waits};
-use crate::scheduler::{Command, CorruptCheckpoint, Event};
+use tokio::sync::{OwnedSemaphorePermit, TryAcquireError, watch};
+
+use super::{Driver, Mode, Running, Untried};
+use crate::engine::attempt::{Attempt, Ended, sides_action};
+use crate::model::{Answer, AtomId, Phase, Timestamp, Waits};
+use crate::scheduler::{Command, CorruptCheckpoint, Event, Step};
 
 impl Driver {
     /// Starts the commands and stops the attempts of the step that was committed.
@@ -15,47 +17,37 @@ impl Driver {
             self.start(command);
         }
         for (atom, attempt) in std::mem::take(&mut self.stops) {
-            if let Some(running) = self.running.get_mut(&atom)
-                && running.attempt == attempt
-                && running.phase == Phase::Execute
-            {
-                running.stopped = true;
-                running.cancel.cancel();
-            }
+            self.stop(atom, attempt);
         }
+        self.fill_places();
     }
 
     fn start(&mut self, command: Command) {
-        let cancel = CancellationToken::new();
-        if self.mode != Mode::Going {
-            cancel.cancel();
-        }
-        let plan = &self.context.plan;
-        let action = plan.task(command.atom).map(|task| match command.phase {
-            Phase::Execute => &task.execute,
-            Phase::Revert => task.revert.as_ref().map_or(&task.execute, |r| &r.action),
-        });
+        let atom = command.atom;
+        let task = self.context.plan.task(atom);
+        let (action, timeout) = match task.map(|task| sides_action(task, command.phase)) {
+            Some((action, timeout)) => (Some(action), timeout),
+            None => (None, None),
+        };
         let kind = action.and_then(|action| self.context.kinds.get(&action.kind));
         let waits = kind.map_or(Waits::Nothing, |kind| kind.schema().waits);
-        let (asks, answer) = match waits {
-            Waits::Person => {
-                let (asks, answer) = watch::channel(None);
-                (Some(asks), Some(answer))
+        let now = self.context.clock.now();
+        if self.mode != Mode::Going {
+            self.cut_off(command);
+        } else {
+            match waits {
+                Waits::Nothing => self.waiting.for_place(command, now),
+                Waits::Instant => {
+                    let until = command.until.unwrap_or(now);
+                    // Its time is up then, whatever it waits for.
+                    let limit = timeout.map(|timeout| now.plus(timeout));
+                    let instant = limit.map_or(until, |limit| until.min(limit));
+                    self.waiting.until(instant, command, now);
+                }
+                Waits::Elsewhere => self.begin(command, true, None),
+                Waits::Person => self.ask(command),
             }
-            Waits::Nothing | Waits::Instant | Waits::Elsewhere => (None, None),
-        };
-        let waits = waits != Waits::Nothing;
-        let running = Running {
-            attempt: command.attempt,
-            phase: command.phase,
-            cancel: cancel.clone(),
-            waits,
-            stopped: false,
-            asks,
-            answered: None,
-        };
-        let atom = command.atom;
-        self.running.insert(atom, running);
+        }
         if let Some((number, answer)) = self.answers.remove(&atom)
             && !self.deliver(atom, number, answer)
         {
@@ -64,10 +56,118 @@ impl Driver {
                 "an answer came to a task that asks nobody\n".to_owned(),
             );
         }
-        self.starts |= !waits;
-        let place = (!waits).then(|| queue_up(&self.context.slots));
-        let attempt = Attempt::new(self.context.clone(), command, cancel, answer);
+    }
+
+    /// Begins an attempt. What `waits` takes no place; all else has got its own.
+    fn begin(&mut self, command: Command, waits: bool, place: Option<OwnedSemaphorePermit>) {
+        let running = Running::new(&command, waits);
+        let cancel = running.cancel.clone();
+        self.running.insert(command.atom, running);
+        let attempt = Attempt::new(self.context.clone(), command, cancel, None);
         self.attempts.spawn(attempt.run(place));
+    }
+
+    fn ask(&mut self, command: Command) {
+        let (asks, answer) = watch::channel(None);
+        let mut running = Running::new(&command, true);
+        running.asks = Some(asks);
+        let cancel = running.cancel.clone();
+        self.running.insert(command.atom, running);
+        let attempt = Attempt::new(self.context.clone(), command, cancel, Some(answer));
+        self.attempts.spawn(attempt.run(None));
+    }
+
+    /// Begins what waits for a place, as long as there are places; then gets into the line for the next one. The jobs
+    /// of a conductor take turns: each is in that line once.
+    pub(super) fn fill_places(&mut self) {
+        while self.waiting.wants_place() && self.place.is_none() && !self.context.stop.is_given() {
+            match Arc::clone(&self.context.slots).try_acquire_owned() {
+                Ok(place) => self.take_place(place),
+                Err(TryAcquireError::NoPermits) => {
+                    let slots = Arc::clone(&self.context.slots);
+                    let mut place = Box::pin(async move { slots.acquire_owned().await.ok() });
+                    match place.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                        Poll::Ready(Some(place)) => self.take_place(place),
+                        Poll::Ready(None) => return,
+                        Poll::Pending => self.place = Some(place),
+                    }
+                }
+                // The conductor ends; it is about to be told.
+                Err(TryAcquireError::Closed) => return,
+            }
+        }
+    }
+
+    /// A place has come: whoever is first in the line begins.
+    fn take_place(&mut self, place: OwnedSemaphorePermit) {
+        if let Some(command) = self.waiting.next_in_line() {
+            self.starts = true;
+            self.begin(command, false, Some(place));
+        }
+    }
+
+    /// The place has come that this job was in the line for; none if the conductor ends.
+    pub(super) fn place_has_come(&mut self, place: Option<OwnedSemaphorePermit>) {
+        self.place = None;
+        if let Some(place) = place
+            && !self.context.stop.is_given()
+        {
+            self.take_place(place);
+        }
+        self.fill_places();
+    }
+
+    /// Begins what has waited for an instant that has come. Most of it has nothing more to do, and ends here; of what
+    /// has, an attempt is made. As much at once as goes into a step.
+    pub(super) fn wake(&mut self, now: Timestamp) {
+        while self.ended.len() < Step::FULL
+            && let Some((command, began)) = self.waiting.due(now)
+        {
+            let running = Running::new(&command, true);
+            let (atom, cancel) = (command.atom, running.cancel.clone());
+            let attempt = Attempt::new(self.context.clone(), command, cancel, None);
+            let mut attempt = Box::pin(attempt.since(began).run(None));
+            match attempt
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+            {
+                Poll::Ready(ended) => self.ended.push_back(Untried {
+                    ended,
+                    stopped: false,
+                }),
+                Poll::Pending => {
+                    self.running.insert(atom, running);
+                    self.attempts.spawn(attempt);
+                }
+            }
+        }
+    }
+
+    /// The scheduler wants an execute side stopped.
+    fn stop(&mut self, atom: AtomId, attempt: u32) {
+        let of = |phase, it| phase == Phase::Execute && it == attempt;
+        if let Some(running) = self.running.get_mut(&atom) {
+            if of(running.phase, running.attempt) {
+                running.stopped = true;
+                running.cancel.cancel();
+            }
+        } else if let Some(command) = self.waiting.attempt(atom)
+            && of(command.phase, command.attempt)
+            && let Some(command) = self.waiting.remove(atom)
+        {
+            self.ended.push_back(Untried {
+                ended: Ended::stopped(&command),
+                stopped: true,
+            });
+        }
+    }
+
+    /// What has not begun does not begin: the conductor ends.
+    fn cut_off(&mut self, command: Command) {
+        self.ended.push_back(Untried {
+            ended: Ended::stopped(&command),
+            stopped: false,
+        });
     }
 
     /// Gives an answer to the attempt that waits for it. The request counts as answered once the attempt has ended by
@@ -94,6 +194,10 @@ impl Driver {
         self.context.slots.close();
         let until = self.context.clock.now().plus(self.orders.grace);
         self.mode = Mode::Grace(until);
+        self.place = None;
+        for command in self.waiting.take() {
+            self.cut_off(command);
+        }
         for running in self.running.values().filter(|running| running.waits) {
             running.cancel.cancel();
         }
@@ -110,6 +214,7 @@ impl Driver {
 
     /// Ends all tasks, reporting nothing: the job is lost.
     pub(super) async fn end_tasks(&mut self) {
+        self.place = None;
         for running in self.running.values() {
             running.cancel.cancel();
         }

@@ -2,7 +2,7 @@
 
 use tokio::task::JoinError;
 
-use super::{Driver, End, Loss, Mode};
+use super::{Driver, End, Loss, Mode, Untried, come};
 use crate::engine::attempt::Ended;
 use crate::model::{Answer, AtomId, FailureKind, Phase, Timestamp};
 use crate::ports::{LogChunk, Request, Stream};
@@ -14,7 +14,10 @@ impl Driver {
         let starts = std::mem::take(&mut self.starts);
         let clock = self.context.clock.clone();
         let wake = match self.mode {
-            Mode::Going => self.scheduler.next_wakeup(),
+            Mode::Going => {
+                let instants = [self.scheduler.next_wakeup(), self.waiting.next_instant()];
+                instants.into_iter().flatten().min()
+            }
             Mode::Grace(until) => Some(until),
             Mode::Ending => None,
         };
@@ -33,15 +36,19 @@ impl Driver {
             () = self.context.stop.given(), if self.mode == Mode::Going => {
                 self.begin_grace()?;
             }
+            place = come(&mut self.place) => self.place_has_come(place),
             Some(joined) = self.attempts.join_next() => {
                 self.take_outcome(joined)?;
+                self.take_what_is_there(starts).await?;
+            }
+            () = std::future::ready(()), if !self.ended.is_empty() => {
                 self.take_what_is_there(starts).await?;
             }
             Some((number, request)) = self.orders.requests.recv() => {
                 self.take_request(number, request)?;
             }
             () = due => match self.mode {
-                Mode::Going => self.handle(Event::Tick)?,
+                Mode::Going => self.take_what_is_there(starts).await?,
                 Mode::Grace(_) => self.end_grace(),
                 Mode::Ending => {}
             },
@@ -65,9 +72,18 @@ impl Driver {
         while let Ok((number, request)) = self.orders.requests.try_recv() {
             self.take_request(number, request)?;
         }
+        // Outcomes may come without end; an instant must not wait for a gap between them.
+        let now = self.context.clock.now();
+        if self.mode == Mode::Going {
+            self.wake(now);
+        }
+        while self.step.records.len() < Step::FULL
+            && let Some(untried) = self.ended.pop_front()
+        {
+            self.take_untried(untried)?;
+        }
         let due = self.scheduler.next_wakeup();
-        if self.mode == Mode::Going && due.is_some_and(|due| due <= self.context.clock.now()) {
-            // Outcomes may come without end; an instant must not wait for a gap between them.
+        if self.mode == Mode::Going && due.is_some_and(|due| due <= now) {
             self.handle(Event::Tick)?;
         }
         Ok(())
@@ -78,10 +94,25 @@ impl Driver {
             tracing::error!(job = %self.context.job, %error, "an attempt ended without an outcome");
             End::Lost(Loss::Fault)
         })?;
-        self.logs.chunks.extend(ended.logs.chunks);
-        self.logs.trims.extend(ended.logs.trims);
         let running = self.running.remove(&ended.atom);
         let stopped = running.as_ref().is_some_and(|running| running.stopped);
+        // Committed along with what it led to.
+        let answered = running.and_then(|running| running.answered);
+        self.take_ended(ended, stopped, answered)
+    }
+
+    fn take_untried(&mut self, untried: Untried) -> Result<(), End> {
+        self.take_ended(untried.ended, untried.stopped, None)
+    }
+
+    fn take_ended(
+        &mut self,
+        ended: Ended,
+        stopped: bool,
+        answered: Option<i64>,
+    ) -> Result<(), End> {
+        self.logs.chunks.extend(ended.logs.chunks);
+        self.logs.trims.extend(ended.logs.trims);
         let cut_off = |kind| kind == FailureKind::Cancelled;
         let event = match ended.outcome {
             // Stopped by nobody but the conductor that ends.
@@ -89,9 +120,7 @@ impl Driver {
                 Event::HandedOver { atom: ended.atom }
             }
             outcome => {
-                // Committed along with what it led to.
-                self.answered
-                    .extend(running.and_then(|running| running.answered));
+                self.answered.extend(answered);
                 Event::Finished {
                     atom: ended.atom,
                     attempt: ended.attempt,
@@ -114,6 +143,9 @@ impl Driver {
         self.end_grace();
         while let Some(joined) = self.attempts.try_join_next() {
             self.take_outcome(joined)?;
+        }
+        for untried in std::mem::take(&mut self.ended) {
+            self.take_untried(untried)?;
         }
         self.attempts.shutdown().await;
         for atom in std::mem::take(&mut self.running).into_keys() {

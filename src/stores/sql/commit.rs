@@ -54,7 +54,11 @@ async fn commit_one(store: &SqlStore, step: &Commit) -> Result<Committed, StoreE
         .batch(json(&atoms)?)
         .batch(json(&records)?)
         .int(FORM);
-    let rows = store.database.write(store.dialect.commit_one, args).await?;
+    let rows = match store.database.write(store.dialect.commit_one, args).await {
+        // It came before.
+        Err(SqlError::Taken(_)) => return Ok(Committed::Fenced),
+        other => other?,
+    };
     match rows.first() {
         Some(row) => Ok(Committed::Done {
             requests: row.int(0)? != 0,

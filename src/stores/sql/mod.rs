@@ -148,14 +148,6 @@ impl Store for SqlStore {
         Ok(rows.first().map(|row| row.int(0)).transpose()?.map(Epoch))
     }
 
-    async fn claims_without_progress(&self, job: JobId) -> Result<u32, StoreError> {
-        let rows = self
-            .read(statements::CLAIMS, Args::new().text(job.to_string()))
-            .await?;
-        let claims = rows.first().map_or(Ok(0), |row| row.int(0))?;
-        Ok(u32::try_from(claims).unwrap_or(u32::MAX))
-    }
-
     async fn stall(
         &self,
         job: JobId,

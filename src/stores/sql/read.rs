@@ -110,6 +110,7 @@ pub(super) fn loaded(rows: &[Row]) -> Result<Option<Loaded>, StoreError> {
         job: job(first)?,
         checkpoint: Checkpoint::default(),
         requests: Vec::new(),
+        claims: u32::try_from(first.int(21)?).unwrap_or(u32::MAX),
     };
     loaded.checkpoint.flow = loaded.job.flow.clone();
     for row in rest {

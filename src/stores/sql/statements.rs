@@ -13,9 +13,6 @@ macro_rules! summary_columns {
     };
 }
 
-/// `$1` job.
-pub(super) const CLAIMS: &str = "SELECT claims FROM jobs WHERE id = $1";
-
 /// `$1` job, `$2` owner, `$3` epoch.
 pub(super) const OWNS: &str = "SELECT 1 FROM jobs WHERE id = $1 AND owner = $2 AND epoch = $3";
 
@@ -99,7 +96,6 @@ mod tests {
             sqlite.stall,
             sqlite.load,
             sqlite.remove,
-            CLAIMS,
             OWNS,
             LIVE,
             FIND,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jobrunner::model::Priority;
 use jobrunner::ports::{Notice, Posting};
 
-use super::{Kind, TTL, claim, contract, expired, fresh, notice, posted, who};
+use super::{Kind, LITTLE, TTL, anything, claim, contract, expired, fresh, notice, posted, who};
 
 contract!(
     a_posted_job_is_claimed_once,
@@ -14,6 +14,7 @@ contract!(
     the_higher_priority_is_claimed_first_then_the_earlier,
     a_conductor_claims_only_what_it_is_able_to_do,
     requirements_are_those_of_ready_jobs,
+    a_posting_whose_requirements_cannot_be_read_is_set_aside_until_it_is_posted_again,
     no_job_is_claimed_twice_however_many_race,
     a_released_job_is_ready_in_its_old_place,
     a_completed_job_is_gone,
@@ -122,6 +123,32 @@ async fn requirements_are_those_of_ready_jobs(kind: Kind) {
     assert_eq!(requirements().await, ["[\"b\"]", "[]"]);
     time.advance(TTL).await;
     assert_eq!(requirements().await, ["[\"a\"]", "[\"b\"]", "[]"]);
+}
+
+async fn a_posting_whose_requirements_cannot_be_read_is_set_aside_until_it_is_posted_again(
+    kind: Kind,
+) {
+    let (boards, time) = kind.with_time().await;
+    // One is ready, the other one becomes so when its lease runs out.
+    let (mut ready, mut leased) = (notice(1), notice(2));
+    ready.requires = "no list".to_owned();
+    leased.requires = "[7]".to_owned();
+    boards.a.post(&ready, None).await.unwrap();
+    let lease = Some((&who("gone"), LITTLE));
+    boards.a.post(&leased, lease).await.unwrap();
+    time.advance(LITTLE * 2).await;
+    let good = posted(&boards.a, 3).await;
+    for board in [&boards.a, &boards.b] {
+        assert_eq!(board.requirements().await.unwrap(), anything());
+        let shown = board.snapshot(10).await.unwrap();
+        let shown: Vec<_> = shown.iter().map(|posting| posting.notice.job).collect();
+        assert_eq!(shown, [good], "the others are out of the way");
+    }
+    assert_eq!(claim(&boards.a, "x").await, fresh(good));
+    ready.requires = "[]".to_owned();
+    boards.b.post(&ready, None).await.unwrap();
+    assert_eq!(claim(&boards.a, "x").await, fresh(ready.job));
+    assert_eq!(claim(&boards.a, "x").await, None);
 }
 
 async fn no_job_is_claimed_twice_however_many_race(kind: Kind) {

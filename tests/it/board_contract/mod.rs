@@ -41,6 +41,13 @@ macro_rules! contract {
                 super::$promise(super::super::Kind::Server(super::super::Served::MariaDb)).await;
             })+
         }
+        mod mysql {
+            $(#[tokio::test(flavor = "multi_thread")]
+            #[ignore = "needs a MySQL: tests/mysql/run"]
+            async fn $promise() {
+                super::$promise(super::super::Kind::Server(super::super::Served::MySql)).await;
+            })+
+        }
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $promise() {

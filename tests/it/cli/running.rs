@@ -303,3 +303,26 @@ provides: [all, made]
     );
     assert!(!home.has("ap1") && !home.has("ap2") && home.has("us1"));
 }
+
+#[test]
+fn the_flows_path_counts_for_every_command_that_names_a_flow() {
+    let home = Home::with("lib/foo.flow.yaml", "tasks: { a: { shell: ':' } }\n");
+    let commands = [
+        "check",
+        "graph",
+        "rehearse",
+        "post",
+        "run",
+        "post --hierarchy",
+    ];
+    for command in commands {
+        home.run(&format!("--flows lib {command} foo")).exits(0);
+        home.run(&format!("{command} --flows lib foo")).exits(0);
+        home.run(&format!("{command} foo --flows lib")).exits(0);
+        home.run(&format!("{command} foo")).exits(2);
+    }
+    let home = home.set("JOBRUNNER_FLOWS", "lib");
+    for command in commands {
+        home.run(&format!("{command} foo")).exits(0);
+    }
+}

@@ -62,7 +62,7 @@ fn tls_is_spoken_with_an_authority_of_ones_own() {
     let url = format!("rediss://:s3cret@127.0.0.1:{port}/1");
     let home =
         Home::with("a.flow.yaml", "tasks:\n  a: { sleep: 0s }\n").set("JOBRUNNER_BOARD", &url);
-    let ran = home.run("post a.flow.yaml").exits(4);
+    let ran = home.run("conductors").exits(4);
     assert!(ran.stderr.contains("SSL_CERT_FILE"), "{}", ran.stderr);
     let home = home.set("SSL_CERT_FILE", &key("ca.pem"));
     home.run("post a.flow.yaml").exits(0);

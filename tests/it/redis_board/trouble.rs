@@ -1,4 +1,5 @@
-//! What is wrong with a Redis is said in one line, with what to do, and without the password; the exit code is 4.
+//! What is wrong with a Redis is said in one line, with what to do, and without the password; what needs the store
+//! alone goes on without it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -13,8 +14,14 @@ const FLOW: &str = "tasks:\n  a: { sleep: 0s }\n";
 fn posting_to(url: &str) -> String {
     let home = Home::with("a.flow.yaml", FLOW);
     let ran = home.run_with(&["post", "a.flow.yaml", "--board", url]);
-    // The store has it, so it is posted; or nothing was opened, and it is not.
-    let ran = ran.exits(4);
+    // The store has it, so it is posted.
+    let ran = ran.exits(0);
+    assert!(ran.stderr.contains("posted all the same"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("`--board` names another"),
+        "{}",
+        ran.stderr
+    );
     assert!(!ran.stderr.contains("s3cret"), "{}", ran.stderr);
     let cause = ran.stderr.lines().find(|line| line.contains("= cause:"));
     cause.unwrap_or_else(|| panic!("{}", ran.stderr)).to_owned()
@@ -210,4 +217,49 @@ fn a_url_that_makes_no_sense_is_bad_input() {
         ran.stderr
     );
     assert!(!ran.stderr.contains("s3cret"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_the_store_has_can_be_had_while_the_board_is_away() {
+    let mut redis = Redis::start(&[]);
+    let home = Home::with("a.flow.yaml", "tasks: { a: { shell: 'echo done' } }")
+        .set("JOBRUNNER_BOARD", &redis.url());
+    let before = home.run("post a.flow.yaml").id();
+    redis.kill();
+    let posted = home.run("post a.flow.yaml").exits(0);
+    assert!(
+        posted.stderr.contains("posted all the same"),
+        "{}",
+        posted.stderr
+    );
+    let id = posted.stdout.trim().to_owned();
+    for arguments in ["show", &format!("show {before}")] {
+        let ran = home.run(arguments).exits(0);
+        assert_eq!(ran.stderr.matches("= cause:").count(), 1, "{}", ran.stderr);
+        assert!(ran.stdout.contains("PENDING"), "{}", ran.stdout);
+    }
+    for arguments in [
+        "show --format json",
+        &format!("logs {before}"),
+        &format!("graph {before}"),
+        "prune --older-than 1d",
+    ] {
+        let ran = home.run(arguments).exits(0);
+        assert!(!ran.stderr.contains("cause"), "{arguments}: {}", ran.stderr);
+    }
+    let asked = home.run(&format!("cancel {before}")).exits(0);
+    assert!(
+        asked.stderr.contains("request is stored"),
+        "{}",
+        asked.stderr
+    );
+    // Conductors need it.
+    home.run("run --until-empty").exits(4);
+    home.run("conductors").exits(4);
+    redis.restart();
+    home.run("run --until-empty").exits(0);
+    for (job, state) in [(&id, "SUCCESS"), (&before, "REVERTED")] {
+        let shown = home.run(&format!("show {job}")).exits(0).stdout;
+        assert!(shown.contains(state), "{shown}");
+    }
 }

@@ -13,6 +13,11 @@ const SMALL: [&str; 3] = [
     "--innodb-buffer-pool-size=32M",
 ];
 
+/// Beside the root of the socket, an administrator who comes over TCP.
+pub(super) const USERS: &str = "CREATE USER IF NOT EXISTS admin@'%' IDENTIFIED BY 'adm1n';\n\
+     GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION;\n\
+     CREATE USER IF NOT EXISTS jobrunner@'%' IDENTIFIED BY 's3cret@/:';\n";
+
 /// What `mariadb-install-db` does, without its pauses.
 pub(super) fn install(data: &Path) {
     fs::create_dir_all(data.join("mysql")).unwrap();
@@ -30,19 +35,12 @@ pub(super) fn install(data: &Path) {
     super::must_succeed(
         Command::new("/usr/sbin/mariadbd")
             .args(SMALL)
-            .args(user())
+            .args(super::as_root())
             .args(["--bootstrap", "--innodb-flush-log-at-trx-commit=0"])
             .arg(format!("--datadir={}", data.display()))
             .stdin(File::open(script).unwrap())
             .stdout(Stdio::null()),
     );
-}
-
-/// It runs as whoever runs the tests; as root it wants to be told.
-fn user() -> Option<&'static str> {
-    rustix::process::geteuid()
-        .is_root()
-        .then_some("--user=root")
 }
 
 pub(super) fn command(
@@ -51,15 +49,11 @@ pub(super) fn command(
     port: u16,
     options: Vec<String>,
 ) -> (Option<&'static str>, Vec<String>) {
-    // Beside the root of the socket, an administrator who comes over TCP.
     let init = folder.join("init.sql");
-    let admin = "CREATE USER IF NOT EXISTS admin@'%' IDENTIFIED BY 'adm1n';\n\
-                 GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION;\n\
-                 CREATE USER IF NOT EXISTS jobrunner@'%' IDENTIFIED BY 's3cret@/:';\n";
-    fs::write(&init, admin).unwrap();
+    fs::write(&init, USERS).unwrap();
     let mut command = vec!["/usr/sbin/mariadbd".to_owned()];
     command.extend(SMALL.map(str::to_owned));
-    command.extend(user().map(str::to_owned));
+    command.extend(super::as_root().map(str::to_owned));
     command.extend([
         format!("--datadir={}", data.display()),
         format!("--socket={}", folder.join("socket").display()),

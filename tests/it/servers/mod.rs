@@ -5,7 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+pub mod apart;
 mod mariadb;
+mod mysql;
 mod postgres;
 pub mod proxy;
 pub mod redis;
@@ -30,6 +32,8 @@ const START: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     MariaDb,
+    /// For tests that are run by `tests/mysql/run` alone.
+    MySql,
     Postgres,
 }
 
@@ -45,9 +49,11 @@ impl Server {
     /// The one that the tests share.
     pub async fn shared(kind: Kind) -> &'static Self {
         static MARIADB: OnceCell<Server> = OnceCell::const_new();
+        static MYSQL: OnceCell<Server> = OnceCell::const_new();
         static POSTGRES: OnceCell<Server> = OnceCell::const_new();
         let shared = match kind {
             Kind::MariaDb => &MARIADB,
+            Kind::MySql => &MYSQL,
             Kind::Postgres => &POSTGRES,
         };
         shared.get_or_init(|| Self::start(kind, &[])).await
@@ -96,13 +102,14 @@ impl Server {
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
         let (user, command) = match self.kind {
             Kind::MariaDb => mariadb::command(&self.folder, &self.data(), self.port, options),
+            Kind::MySql => mysql::command(&self.folder, &self.data(), self.port, options),
             Kind::Postgres => postgres::command(&self.folder, &self.data(), self.port, options),
         };
         self.daemon = Some(Daemon::start(&self.folder, user, &command));
         let until = Instant::now() + START;
         loop {
             let answer = match self.kind {
-                Kind::MariaDb => mariadb::answers(self.port).await,
+                Kind::MariaDb | Kind::MySql => mariadb::answers(self.port).await,
                 Kind::Postgres => postgres::answers(self.port).await,
             };
             match answer {
@@ -123,7 +130,7 @@ impl Server {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("jobs_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         match self.kind {
-            Kind::MariaDb => mariadb::create(self.port, &name).await,
+            Kind::MariaDb | Kind::MySql => mariadb::create(self.port, &name).await,
             Kind::Postgres => postgres::create(self.port, &name).await,
         }
         self.url(&name)
@@ -132,7 +139,7 @@ impl Server {
     /// The URL of a database, by the user of the tests.
     pub fn url(&self, database: &str) -> String {
         let scheme = match self.kind {
-            Kind::MariaDb => "mysql",
+            Kind::MariaDb | Kind::MySql => "mysql",
             Kind::Postgres => "postgres",
         };
         format!(
@@ -144,7 +151,7 @@ impl Server {
     /// The URL of the administrator.
     pub fn admin(&self, database: &str) -> String {
         let scheme = match self.kind {
-            Kind::MariaDb => "mysql",
+            Kind::MariaDb | Kind::MySql => "mysql",
             Kind::Postgres => "postgres",
         };
         format!("{scheme}://admin:adm1n@127.0.0.1:{}/{database}", self.port)
@@ -181,8 +188,12 @@ impl Server {
     }
 
     fn is_alive(&self) -> bool {
-        let daemon = self.daemon.as_ref();
-        daemon.is_some_and(|daemon| rustix::process::test_kill_process(daemon.server).is_ok())
+        // One that has ended is a zombie until its shell is told to go on.
+        let stat = |daemon: &Daemon| {
+            fs::read_to_string(format!("/proc/{}/stat", daemon.server.as_raw_nonzero()))
+        };
+        let stat = self.daemon.as_ref().map(stat);
+        stat.is_some_and(|stat| stat.is_ok_and(|stat| !stat.contains(") Z ")))
     }
 
     fn data(&self) -> PathBuf {
@@ -204,7 +215,7 @@ struct Daemon {
     server: Pid,
 }
 
-/// `$FOLDER` is what is removed, `$@` the server's command.
+/// `$FOLDER` is what is removed, `$@` the server's command, `$AFTER` what is done when it has ended.
 const KEEPER: &str = r#"
 trap : HUP INT TERM
 "$@" </dev/null >>"$FOLDER/log" 2>&1 &
@@ -213,11 +224,16 @@ echo "$server"
 read -r order
 kill -KILL "$server"
 wait "$server" 2>/dev/null
+eval "$AFTER"
 [ "$order" = keep ] || rm -rf "$FOLDER"
 "#;
 
 impl Daemon {
     fn start(folder: &Path, user: Option<&str>, command: &[String]) -> Self {
+        Self::start_and_tidy(folder, user, command, "")
+    }
+
+    fn start_and_tidy(folder: &Path, user: Option<&str>, command: &[String], after: &str) -> Self {
         let mut keeper = Command::new("sh");
         keeper
             .args(["-c", KEEPER, "keeper"])
@@ -225,6 +241,7 @@ impl Daemon {
             .args(["setpriv", "--pdeathsig", "KILL", "--"])
             .args(command)
             .env("FOLDER", folder)
+            .env("AFTER", after)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
@@ -240,12 +257,26 @@ impl Daemon {
     }
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
+impl Daemon {
+    /// Ends the server, and leaves its folder.
+    fn end(&mut self) {
         if let Some(mut orders) = self.orders.take() {
             let _ = orders.write_all(b"keep\n");
         }
         let _ = self.keeper.wait();
+    }
+}
+
+/// MariaDB and MySQL run as whoever runs the tests; as root they want to be told.
+fn as_root() -> Option<&'static str> {
+    rustix::process::geteuid()
+        .is_root()
+        .then_some("--user=root")
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -270,9 +301,11 @@ fn as_user(user: Option<&str>) -> Vec<String> {
 /// The data of a fresh server, made once for each run.
 async fn template(kind: Kind) -> &'static Path {
     static MARIADB: OnceCell<Template> = OnceCell::const_new();
+    static MYSQL: OnceCell<Template> = OnceCell::const_new();
     static POSTGRES: OnceCell<Template> = OnceCell::const_new();
     let (template, make): (_, fn(&Path)) = match kind {
         Kind::MariaDb => (&MARIADB, mariadb::install),
+        Kind::MySql => (&MYSQL, mysql::install),
         Kind::Postgres => (&POSTGRES, postgres::install),
     };
     let made = template.get_or_init(|| async move {

@@ -87,13 +87,6 @@ impl Store for RemoteStore {
         .await
     }
 
-    async fn claims_without_progress(&self, job: JobId) -> Result<u32, StoreError> {
-        self.call("claims", move |world| {
-            now(world.store.claims_without_progress(job))
-        })
-        .await
-    }
-
     async fn stall(
         &self,
         job: JobId,

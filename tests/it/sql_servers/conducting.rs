@@ -5,10 +5,16 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use super::KINDS;
 use crate::cli::Home;
 use crate::servers::proxy::{Proxy, Weather};
 use crate::servers::{Kind, Server};
+
+each_server! {
+    a_server_that_is_killed_and_started_again_costs_time_alone,
+    connections_that_are_cut_again_and_again_cost_time_alone;
+    a_flow_that_is_run_here_says_once_that_its_store_is_away_and_once_that_it_is_back,
+    a_store_that_turns_read_only_is_waited_for,
+}
 
 const LINKS: usize = 12;
 
@@ -105,23 +111,21 @@ impl Drop for AtWork {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_killed_and_started_again_costs_time_alone() {
-    for kind in KINDS {
-        let mut server = Server::start(kind, &[]).await;
-        let work = AtWork::start(&server.database().await);
-        work.has_done(2).await;
-        server.kill();
-        work.says("is away; waiting for it").await;
-        server.start_again(&[]).await;
-        work.has_done(5).await;
-        work.succeeds().await;
-    }
+async fn a_server_that_is_killed_and_started_again_costs_time_alone(kind: Kind) {
+    let mut server = Server::start(kind, &[]).await;
+    let work = AtWork::start(&server.database().await);
+    work.has_done(2).await;
+    server.kill();
+    work.says("is away; waiting for it").await;
+    server.start_again(&[]).await;
+    work.has_done(5).await;
+    work.succeeds().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_flow_that_is_run_here_says_once_that_its_store_is_away_and_once_that_it_is_back() {
-    let mut server = Server::start(Kind::MariaDb, &[]).await;
+async fn a_flow_that_is_run_here_says_once_that_its_store_is_away_and_once_that_it_is_back(
+    kind: Kind,
+) {
+    let mut server = Server::start(kind, &[]).await;
     let home = AtWork::home(&server.database().await);
     let work = AtWork::with(home, "run chain.flow.yaml");
     work.has_done(2).await;
@@ -140,38 +144,34 @@ async fn a_flow_that_is_run_here_says_once_that_its_store_is_away_and_once_that_
     work.succeeds().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn connections_that_are_cut_again_and_again_cost_time_alone() {
-    for kind in KINDS {
-        let server = Server::shared(kind).await;
-        let proxy = Proxy::to(server.port).await;
-        let url = server.database().await;
-        let there = url.replace(
-            &format!(":{}/", server.port),
-            &format!(":{}/", proxy.port()),
-        );
-        let work = AtWork::start(&there);
-        for links in 1..LINKS {
-            work.has_done(links).await;
-            match links % 3 {
-                0 => proxy.cut(),
-                1 => proxy.set(Weather::CutAfter(b"COMMIT".to_vec())),
-                _ => proxy.set(Weather::Fair),
-            }
+async fn connections_that_are_cut_again_and_again_cost_time_alone(kind: Kind) {
+    let server = Server::shared(kind).await;
+    let proxy = Proxy::to(server.port).await;
+    let url = server.database().await;
+    let there = url.replace(
+        &format!(":{}/", server.port),
+        &format!(":{}/", proxy.port()),
+    );
+    let work = AtWork::start(&there);
+    for links in 1..LINKS {
+        work.has_done(links).await;
+        match links % 3 {
+            0 => proxy.cut(),
+            1 => proxy.set(Weather::CutAfter(b"COMMIT".to_vec())),
+            _ => proxy.set(Weather::Fair),
         }
-        proxy.set(Weather::Fair);
-        work.succeeds().await;
     }
+    proxy.set(Weather::Fair);
+    work.succeeds().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_turns_read_only_is_waited_for() {
-    let server = Server::start(Kind::MariaDb, &[]).await;
+async fn a_store_that_turns_read_only_is_waited_for(kind: Kind) {
+    let server = Server::start(kind, &[]).await;
     let url = server.database().await;
     let work = AtWork::start(&url);
     work.has_done(2).await;
-    super::as_admin(Kind::MariaDb, &server, &url, "SET GLOBAL read_only = 1").await;
+    super::as_admin(kind, &server, &url, "SET GLOBAL read_only = 1").await;
     work.says("is read-only").await;
-    super::as_admin(Kind::MariaDb, &server, &url, "SET GLOBAL read_only = 0").await;
+    super::as_admin(kind, &server, &url, "SET GLOBAL read_only = 0").await;
     work.succeeds().await;
 }

@@ -92,7 +92,7 @@ async fn life(board: &SqlBoard, n: u128) {
 /// 50,000 jobs that others can do, 50,000 that others are doing.
 fn crowd(kind: Kind) -> String {
     let (id, series) = match kind {
-        Kind::MariaDb => ("UUID()", "seq_1_to_100000 AS s (n)"),
+        Kind::MariaDb | Kind::MySql => ("UUID()", "seq_1_to_100000 AS s (n)"),
         Kind::Postgres => ("gen_random_uuid()", "generate_series(1, 100000) AS s (n)"),
     };
     let series = series.replace(

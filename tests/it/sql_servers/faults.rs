@@ -11,10 +11,19 @@ use jobrunner::ports::{
 };
 use jobrunner::stores::sql::SqlStore;
 
-use super::{KINDS, Raw};
+use super::Raw;
 use crate::servers::proxy::{Proxy, Weather};
 use crate::servers::{Kind, Server};
 use crate::store_contract::{atom, job, record, who};
+
+each_server! {
+    a_commit_whose_answer_is_lost_is_looked_up_and_not_repeated,
+    a_connection_that_died_while_idle_is_replaced_unnoticed,
+    a_store_goes_on_after_its_server_was_killed,
+    a_commit_that_loses_in_a_deadlock_is_done_again,
+    a_posting_that_cannot_be_read_is_set_aside_and_the_others_go_on;
+    a_frozen_server_holds_nobody_up_for_ever,
+}
 
 /// A store behind a proxy, with a job that `x` owns.
 struct Far {
@@ -82,88 +91,78 @@ fn last_words(kind: Kind, lone: bool) -> Vec<u8> {
     match (kind, lone) {
         // A lone step is one statement, with the owner as an argument.
         (Kind::Postgres, true) => b"x:1:abc".to_vec(),
-        (Kind::MariaDb, _) | (Kind::Postgres, false) => b"COMMIT".to_vec(),
+        (Kind::MariaDb | Kind::MySql, _) | (Kind::Postgres, false) => b"COMMIT".to_vec(),
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_commit_whose_answer_is_lost_is_looked_up_and_not_repeated() {
-    for kind in KINDS {
-        for lone in [true, false] {
-            for after in [false, true] {
-                let far = far(kind).await;
-                let (writer, writing) = Writer::new(
-                    far.far.clone(),
-                    None,
-                    Arc::new(SystemClock),
-                    Duration::from_secs(30),
-                );
-                let writing = tokio::spawn(writing);
-                let step = if lone { far.step(0) } else { far.laden(0) };
-                let words = last_words(kind, lone);
-                far.proxy.set(if after {
-                    Weather::CutAfter(words)
-                } else {
-                    Weather::CutBefore(words)
-                });
-                let committing = writer.commit(step, LogBatch::default());
-                let fair_again = async {
-                    while far.proxy.cuts() == 0 {
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
-                    far.proxy.set(Weather::Fair);
-                };
-                let (committed, ()) = tokio::join!(committing, fair_again);
-                let case = format!("{kind:?}, lone {lone}, after {after}");
-                assert!(
-                    matches!(committed, Ok(Committed::Done { .. })),
-                    "{case}: {committed:?}"
-                );
-                let events = far.near.events(far.job, 0, 10).await.unwrap();
-                assert_eq!(events.len(), 1, "{case}");
-                let loaded = far.near.load(far.job).await.unwrap().unwrap();
-                assert_eq!(loaded.job.seq, 1, "{case}");
-                assert_eq!(far.proxy.cuts(), 1, "{case}");
-                drop(writer);
-                writing.await.unwrap();
-            }
+async fn a_commit_whose_answer_is_lost_is_looked_up_and_not_repeated(kind: Kind) {
+    for lone in [true, false] {
+        for after in [false, true] {
+            let far = far(kind).await;
+            let (writer, writing) = Writer::new(
+                far.far.clone(),
+                None,
+                Arc::new(SystemClock),
+                Duration::from_secs(30),
+            );
+            let writing = tokio::spawn(writing);
+            let step = if lone { far.step(0) } else { far.laden(0) };
+            let words = last_words(kind, lone);
+            far.proxy.set(if after {
+                Weather::CutAfter(words)
+            } else {
+                Weather::CutBefore(words)
+            });
+            let committing = writer.commit(step, LogBatch::default());
+            let fair_again = async {
+                while far.proxy.cuts() == 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                far.proxy.set(Weather::Fair);
+            };
+            let (committed, ()) = tokio::join!(committing, fair_again);
+            let case = format!("{kind:?}, lone {lone}, after {after}");
+            assert!(
+                matches!(committed, Ok(Committed::Done { .. })),
+                "{case}: {committed:?}"
+            );
+            let events = far.near.events(far.job, 0, 10).await.unwrap();
+            assert_eq!(events.len(), 1, "{case}");
+            let loaded = far.near.load(far.job).await.unwrap().unwrap();
+            assert_eq!(loaded.job.seq, 1, "{case}");
+            assert_eq!(far.proxy.cuts(), 1, "{case}");
+            drop(writer);
+            writing.await.unwrap();
         }
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_died_while_idle_is_replaced_unnoticed() {
-    for kind in KINDS {
-        let far = far(kind).await;
-        // Reads go over another connection than writes.
-        assert!(far.far.owns(far.job, &who("x"), far.epoch).await.unwrap());
-        far.proxy.cut();
-        assert!(far.far.owns(far.job, &who("x"), far.epoch).await.unwrap());
-    }
+async fn a_connection_that_died_while_idle_is_replaced_unnoticed(kind: Kind) {
+    let far = far(kind).await;
+    // Reads go over another connection than writes.
+    assert!(far.far.owns(far.job, &who("x"), far.epoch).await.unwrap());
+    far.proxy.cut();
+    assert!(far.far.owns(far.job, &who("x"), far.epoch).await.unwrap());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_goes_on_after_its_server_was_killed() {
-    for kind in KINDS {
-        let mut server = Server::start(kind, &[]).await;
-        let url = server.database().await;
-        let store = SqlStore::open(&url).await.unwrap();
-        let new = job(1);
-        store.create(&new).await.unwrap();
-        server.kill();
-        let lost = store.own(new.id, &who("x")).await.unwrap_err();
-        assert!(matches!(lost, StoreError::Unavailable { .. }), "{lost:?}");
-        let away = store.own(new.id, &who("x")).await.unwrap_err();
-        assert!(away.to_string().contains("cannot be reached"), "{away}");
-        server.start_again(&[]).await;
-        let epoch = store.own(new.id, &who("x")).await.unwrap();
-        assert_eq!(epoch, Some(Epoch(1)), "what was confirmed is there");
-    }
+async fn a_store_goes_on_after_its_server_was_killed(kind: Kind) {
+    let mut server = Server::start(kind, &[]).await;
+    let url = server.database().await;
+    let store = SqlStore::open(&url).await.unwrap();
+    let new = job(1);
+    store.create(&new).await.unwrap();
+    server.kill();
+    let lost = store.own(new.id, &who("x")).await.unwrap_err();
+    assert!(matches!(lost, StoreError::Unavailable { .. }), "{lost:?}");
+    let away = store.own(new.id, &who("x")).await.unwrap_err();
+    assert!(away.to_string().contains("cannot be reached"), "{away}");
+    server.start_again(&[]).await;
+    let epoch = store.own(new.id, &who("x")).await.unwrap();
+    assert_eq!(epoch, Some(Epoch(1)), "what was confirmed is there");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_server_holds_nobody_up_for_ever() {
-    let server = Server::start(Kind::MariaDb, &[]).await;
+async fn a_frozen_server_holds_nobody_up_for_ever(kind: Kind) {
+    let server = Server::start(kind, &[]).await;
     let url = server.database().await;
     let store = SqlStore::open(&url).await.unwrap();
     let new = job(1);
@@ -178,87 +177,80 @@ async fn a_frozen_server_holds_nobody_up_for_ever() {
 }
 
 /// Holds the rows of `second` and waits for those of `first`, while a commit holds `first` and waits for `second`.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_commit_that_loses_in_a_deadlock_is_done_again() {
-    for kind in KINDS {
-        let server = Server::shared(kind).await;
-        let url = server.database().await;
-        let store = Arc::new(SqlStore::open(&url).await.unwrap());
-        let mut steps = Vec::new();
-        for n in [1, 2] {
-            let new = job(n);
-            store.create(&new).await.unwrap();
-            let epoch = store.own(new.id, &who("x")).await.unwrap().unwrap();
-            steps.push(Commit {
-                job: new.id,
-                owner: who("x"),
-                epoch,
-                seq: 0,
-                records: vec![record(0, jobrunner::model::Change::Started { until: None })],
-                atoms: vec![atom(0, AtomState::Running)],
-                flow: None,
-                answered: Vec::new(),
-            });
-        }
-        let lock = |step: &Commit| format!("UPDATE jobs SET claims = 7 WHERE id = '{}'", step.job);
-        let mut other = Raw::connect(kind, &url).await;
-        // The server ends the transaction that has changed less.
-        other.run("BEGIN").await;
-        for n in 0..50 {
-            other
-                .run(&format!(
-                    "INSERT INTO requests (job, kind, at, form, body) VALUES ('{n}', '', 0, 1, '')"
-                ))
-                .await;
-        }
-        other.run(&lock(&steps[1])).await;
-        let committing = {
-            let (store, steps) = (Arc::clone(&store), steps.clone());
-            tokio::spawn(async move { store.commit(&steps, &LogBatch::default()).await })
-        };
-        other.until_somebody_waits(server, &url).await;
-        other.run(&lock(&steps[0])).await;
-        other.run("COMMIT").await;
-        let answers = committing.await.unwrap().unwrap();
-        let done = Committed::Done { requests: false };
-        assert_eq!(answers, [done.clone(), done], "{kind:?}");
-        for step in &steps {
-            let events = store.events(step.job, 0, 10).await.unwrap();
-            assert_eq!(events.len(), 1, "{kind:?}");
-        }
+async fn a_commit_that_loses_in_a_deadlock_is_done_again(kind: Kind) {
+    let server = Server::shared(kind).await;
+    let url = server.database().await;
+    let store = Arc::new(SqlStore::open(&url).await.unwrap());
+    let mut steps = Vec::new();
+    for n in [1, 2] {
+        let new = job(n);
+        store.create(&new).await.unwrap();
+        let epoch = store.own(new.id, &who("x")).await.unwrap().unwrap();
+        steps.push(Commit {
+            job: new.id,
+            owner: who("x"),
+            epoch,
+            seq: 0,
+            records: vec![record(0, jobrunner::model::Change::Started { until: None })],
+            atoms: vec![atom(0, AtomState::Running)],
+            flow: None,
+            answered: Vec::new(),
+        });
+    }
+    let lock = |step: &Commit| format!("UPDATE jobs SET claims = 7 WHERE id = '{}'", step.job);
+    let mut other = Raw::connect(kind, &url).await;
+    // The server ends the transaction that has changed less.
+    other.run("BEGIN").await;
+    for n in 0..50 {
+        other
+            .run(&format!(
+                "INSERT INTO requests (job, kind, at, form, body) VALUES ('{n}', '', 0, 1, '')"
+            ))
+            .await;
+    }
+    other.run(&lock(&steps[1])).await;
+    let committing = {
+        let (store, steps) = (Arc::clone(&store), steps.clone());
+        tokio::spawn(async move { store.commit(&steps, &LogBatch::default()).await })
+    };
+    other.until_somebody_waits(server, &url).await;
+    other.run(&lock(&steps[0])).await;
+    other.run("COMMIT").await;
+    let answers = committing.await.unwrap().unwrap();
+    let done = Committed::Done { requests: false };
+    assert_eq!(answers, [done.clone(), done], "{kind:?}");
+    for step in &steps {
+        let events = store.events(step.job, 0, 10).await.unwrap();
+        assert_eq!(events.len(), 1, "{kind:?}");
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_posting_that_cannot_be_read_is_set_aside_and_the_others_go_on() {
-    for kind in KINDS {
-        let server = Server::shared(kind).await;
-        let url = server.database().await;
-        let board = SqlBoard::open(&url, Arc::new(SystemClock)).await.unwrap();
-        let good = Notice {
-            job: job(1).id,
-            priority: Priority::Normal,
-            requires: "[]".to_owned(),
-        };
-        board.post(&good, None).await.unwrap();
-        // It would be claimed first.
-        let nonsense =
-            "INSERT INTO postings (job, requires, queue, priority, leased, until, expired)
-                        SELECT 'nonsense', requires, queue, 0, 0, 0, 0 FROM postings";
-        let mut raw = Raw::connect(kind, &url).await;
-        raw.run(nonsense).await;
-        let able = ["[]".to_owned()];
-        let ttl = Duration::from_secs(60);
-        for _ in 0..2 {
-            let shown = board.snapshot(10).await.unwrap();
-            let shown: Vec<JobId> = shown.iter().map(|posting| posting.notice.job).collect();
-            assert_eq!(shown, [good.job], "{kind:?}");
-            let claim = board.claim(&who("x"), &able, ttl).await.unwrap();
-            assert_eq!(claim.map(|claim| claim.job), Some(good.job), "{kind:?}");
-            assert_eq!(board.claim(&who("x"), &able, ttl).await.unwrap(), None);
-            assert!(board.release(&who("x"), good.job).await.unwrap());
-        }
-        let kept = "SELECT count(*) FROM postings WHERE job = 'nonsense' AND leased = 2";
-        assert_eq!(raw.count(kept).await, 1, "{kind:?}");
+async fn a_posting_that_cannot_be_read_is_set_aside_and_the_others_go_on(kind: Kind) {
+    let server = Server::shared(kind).await;
+    let url = server.database().await;
+    let board = SqlBoard::open(&url, Arc::new(SystemClock)).await.unwrap();
+    let good = Notice {
+        job: job(1).id,
+        priority: Priority::Normal,
+        requires: "[]".to_owned(),
+    };
+    board.post(&good, None).await.unwrap();
+    // It would be claimed first.
+    let nonsense = "INSERT INTO postings (job, requires, queue, priority, leased, until, expired)
+                    SELECT 'nonsense', requires, queue, 0, 0, 0, 0 FROM postings";
+    let mut raw = Raw::connect(kind, &url).await;
+    raw.run(nonsense).await;
+    let able = ["[]".to_owned()];
+    let ttl = Duration::from_secs(60);
+    for _ in 0..2 {
+        let shown = board.snapshot(10).await.unwrap();
+        let shown: Vec<JobId> = shown.iter().map(|posting| posting.notice.job).collect();
+        assert_eq!(shown, [good.job], "{kind:?}");
+        let claim = board.claim(&who("x"), &able, ttl).await.unwrap();
+        assert_eq!(claim.map(|claim| claim.job), Some(good.job), "{kind:?}");
+        assert_eq!(board.claim(&who("x"), &able, ttl).await.unwrap(), None);
+        assert!(board.release(&who("x"), good.job).await.unwrap());
     }
+    let kept = "SELECT count(*) FROM postings WHERE job = 'nonsense' AND leased = 2";
+    assert_eq!(raw.count(kept).await, 1, "{kind:?}");
 }

@@ -2,6 +2,40 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+/// A test for each kind of server; those behind the semicolon are not for PostgreSQL.
+macro_rules! each_server {
+    ($($all:ident),+ $(,)? $(; $($mysql:ident),+ $(,)?)?) => {
+        mod mariadb {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $all() {
+                super::$all(super::Kind::MariaDb).await;
+            })+
+            $($(#[tokio::test(flavor = "multi_thread")]
+            async fn $mysql() {
+                super::$mysql(super::Kind::MariaDb).await;
+            })+)?
+        }
+        mod mysql {
+            $(#[tokio::test(flavor = "multi_thread")]
+            #[ignore = "needs a MySQL: tests/mysql/run"]
+            async fn $all() {
+                super::$all(super::Kind::MySql).await;
+            })+
+            $($(#[tokio::test(flavor = "multi_thread")]
+            #[ignore = "needs a MySQL: tests/mysql/run"]
+            async fn $mysql() {
+                super::$mysql(super::Kind::MySql).await;
+            })+)?
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $all() {
+                super::$all(super::Kind::Postgres).await;
+            })+
+        }
+    };
+}
+
 mod conducting;
 mod cost;
 mod faults;
@@ -15,8 +49,6 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use super::servers::{Kind, Server};
 
-const KINDS: [Kind; 2] = [Kind::MariaDb, Kind::Postgres];
-
 /// The name of the database that a URL ends with.
 fn database(url: &str) -> &str {
     url.rsplit_once('/').unwrap().1
@@ -24,14 +56,16 @@ fn database(url: &str) -> &str {
 
 /// A connection that nothing stands before.
 enum Raw {
-    MariaDb(MySqlConnection),
+    MySql(MySqlConnection),
     Postgres(PgConnection),
 }
 
 impl Raw {
     async fn connect(kind: Kind, url: &str) -> Self {
         match kind {
-            Kind::MariaDb => Self::MariaDb(MySqlConnection::connect(url).await.unwrap()),
+            Kind::MariaDb | Kind::MySql => {
+                Self::MySql(MySqlConnection::connect(url).await.unwrap())
+            }
             Kind::Postgres => Self::Postgres(PgConnection::connect(url).await.unwrap()),
         }
     }
@@ -39,7 +73,7 @@ impl Raw {
     async fn run(&mut self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
-            Self::MariaDb(connection) => drop(connection.execute(sql).await.unwrap()),
+            Self::MySql(connection) => drop(connection.execute(sql).await.unwrap()),
             Self::Postgres(connection) => drop(connection.execute(sql).await.unwrap()),
         }
     }
@@ -47,7 +81,7 @@ impl Raw {
     async fn count(&mut self, sql: &str) -> i64 {
         let asked = AssertSqlSafe(sql.to_owned());
         match self {
-            Self::MariaDb(connection) => {
+            Self::MySql(connection) => {
                 let counted = sqlx::query_scalar(asked).fetch_one(connection);
                 counted.await.unwrap()
             }
@@ -62,7 +96,7 @@ impl Raw {
     async fn until_somebody_waits(&self, server: &Server, url: &str) {
         let admin = server.admin(database(url));
         let waiting = match self {
-            Self::MariaDb(_) => {
+            Self::MySql(_) => {
                 "SELECT count(*) FROM information_schema.innodb_trx AS t
                  JOIN information_schema.processlist AS p ON p.id = t.trx_mysql_thread_id
                  WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()"
@@ -74,7 +108,7 @@ impl Raw {
         };
         loop {
             let found: i64 = match self {
-                Self::MariaDb(_) => {
+                Self::MySql(_) => {
                     let mut admin = MySqlConnection::connect(&admin).await.unwrap();
                     let found = sqlx::query_scalar(waiting).fetch_one(&mut admin);
                     found.await.unwrap()

@@ -1,8 +1,18 @@
 //! What cannot be worked with is said in one line, with what to do, before anything is begun.
 
-use super::{KINDS, as_admin, database};
+use super::{as_admin, database};
 use crate::cli::Home;
 use crate::servers::{Kind, Server};
+
+each_server! {
+    an_empty_database_is_enough,
+    a_wrong_password_is_told_from_a_missing_database,
+    a_missing_grant_says_what_to_grant,
+    a_newer_schema_is_refused,
+    tls_is_used_and_certificates_are_checked;
+    a_migration_that_was_cut_off_is_run_again,
+    a_read_only_server_is_refused_and_a_forgetful_one_is_warned_of,
+}
 
 /// What `jobrunner show` says of a store, and with which code it ends.
 async fn show(url: &str) -> (i32, String) {
@@ -36,14 +46,11 @@ async fn refusal(url: &str) -> String {
     line.unwrap_or_else(|| panic!("{said}")).to_owned()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_empty_database_is_enough() {
-    for kind in KINDS {
-        let url = Server::shared(kind).await.database().await;
-        for _ in 0..2 {
-            let (code, said) = show(&url).await;
-            assert_eq!(code, 0, "{said}");
-        }
+async fn an_empty_database_is_enough(kind: Kind) {
+    let url = Server::shared(kind).await.database().await;
+    for _ in 0..2 {
+        let (code, said) = show(&url).await;
+        assert_eq!(code, 0, "{said}");
     }
 }
 
@@ -61,111 +68,101 @@ async fn a_server_that_is_not_there_is_named_without_the_password() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password_is_told_from_a_missing_database() {
-    for kind in KINDS {
-        let server = Server::shared(kind).await;
-        let url = server.database().await;
-        let line = refusal(&url.replace("s3cret", "s3cretly")).await;
-        assert!(
-            line.contains(
-                "refuses the user `jobrunner` with this password: correct them in the URL"
-            ),
-            "{line}"
-        );
-        let line = refusal(&server.admin("nowhere")).await;
-        assert!(
-            line.contains(
-                "there is no database `nowhere`: CREATE DATABASE nowhere, or name another one"
-            ),
-            "{line}"
-        );
-    }
+async fn a_wrong_password_is_told_from_a_missing_database(kind: Kind) {
+    let server = Server::shared(kind).await;
+    let url = server.database().await;
+    let line = refusal(&url.replace("s3cret", "s3cretly")).await;
+    assert!(
+        line.contains("refuses the user `jobrunner` with this password: correct them in the URL"),
+        "{line}"
+    );
+    let line = refusal(&server.admin("nowhere")).await;
+    assert!(
+        line.contains(
+            "there is no database `nowhere`: CREATE DATABASE nowhere, or name another one"
+        ),
+        "{line}"
+    );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_missing_grant_says_what_to_grant() {
-    for kind in KINDS {
-        let server = Server::shared(kind).await;
-        let url = server.database().await;
-        let (code, said) = show(&url).await;
-        assert_eq!(code, 0, "{said}");
-        let name = database(&url);
-        let reader = url.replace("jobrunner:s3cret%40%2F%3A", &format!("r_{name}:s3cret"));
-        let grant = match kind {
-            Kind::MariaDb => format!(
-                "CREATE USER r_{name}@'%' IDENTIFIED BY 's3cret'; GRANT SELECT ON {name}.* TO r_{name}@'%'"
-            ),
-            Kind::Postgres => format!(
-                "CREATE ROLE r_{name} LOGIN PASSWORD 's3cret'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO r_{name}"
-            ),
-        };
-        as_admin(kind, server, &url, &grant).await;
-        let line = refusal(&reader).await;
-        assert!(
-            line.contains(&format!("the user `r_{name}` may not do what is needed: ")),
-            "{line}"
-        );
-        assert!(line.contains("SELECT, INSERT, UPDATE, DELETE"), "{line}");
-    }
+async fn a_missing_grant_says_what_to_grant(kind: Kind) {
+    let server = Server::shared(kind).await;
+    let url = server.database().await;
+    let (code, said) = show(&url).await;
+    assert_eq!(code, 0, "{said}");
+    let name = database(&url);
+    let reader = url.replace("jobrunner:s3cret%40%2F%3A", &format!("r_{name}:s3cret"));
+    let grant = match kind {
+        Kind::MariaDb | Kind::MySql => format!(
+            "CREATE USER r_{name}@'%' IDENTIFIED BY 's3cret'; GRANT SELECT ON {name}.* TO r_{name}@'%'"
+        ),
+        Kind::Postgres => format!(
+            "CREATE ROLE r_{name} LOGIN PASSWORD 's3cret'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO r_{name}"
+        ),
+    };
+    as_admin(kind, server, &url, &grant).await;
+    let line = refusal(&reader).await;
+    assert!(
+        line.contains(&format!("the user `r_{name}` may not do what is needed: ")),
+        "{line}"
+    );
+    assert!(line.contains("SELECT, INSERT, UPDATE, DELETE"), "{line}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_newer_schema_is_refused() {
-    for kind in KINDS {
-        let server = Server::shared(kind).await;
-        let url = server.database().await;
-        show(&url).await;
-        let newer =
-            "INSERT INTO store_migrations (version, description, success, checksum, execution_time)
-                     VALUES (7, 'later', true, '', 0)";
-        as_admin(kind, server, &url, newer).await;
-        let line = refusal(&url).await;
-        assert_eq!(
-            line,
-            "error: the store has schema version 7, this program knows up to 1"
-        );
-    }
+async fn a_newer_schema_is_refused(kind: Kind) {
+    let server = Server::shared(kind).await;
+    let url = server.database().await;
+    show(&url).await;
+    let newer =
+        "INSERT INTO store_migrations (version, description, success, checksum, execution_time)
+                 VALUES (7, 'later', true, '', 0)";
+    as_admin(kind, server, &url, newer).await;
+    let line = refusal(&url).await;
+    assert_eq!(
+        line,
+        "error: the store has schema version 7, this program knows up to 1"
+    );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_migration_that_was_cut_off_is_run_again() {
-    // MariaDB alone: in the others it is one transaction.
-    let server = Server::shared(Kind::MariaDb).await;
+async fn a_migration_that_was_cut_off_is_run_again(kind: Kind) {
+    // In PostgreSQL it is one transaction.
+    let server = Server::shared(kind).await;
     let url = server.database().await;
     show(&url).await;
     for table in ["store_migrations", "board_migrations"] {
         let cut =
             format!("UPDATE {table} SET success = FALSE; DROP TABLE IF EXISTS events, queues");
-        as_admin(Kind::MariaDb, server, &url, &cut).await;
+        as_admin(kind, server, &url, &cut).await;
     }
     let (code, said) = show(&url).await;
     assert_eq!(code, 0, "{said}");
     let there = "INSERT INTO events (job, seq, epoch, form, record) VALUES ('', 1, 1, 1, '');
                  INSERT INTO queues (queue, requires) VALUES ('', '')";
-    as_admin(Kind::MariaDb, server, &url, there).await;
+    as_admin(kind, server, &url, there).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_read_only_server_is_refused_and_a_forgetful_one_is_warned_of() {
+async fn a_read_only_server_is_refused_and_a_forgetful_one_is_warned_of(kind: Kind) {
     let options = [
         "--innodb-flush-log-at-trx-commit=2",
         "--log-bin",
         "--sync-binlog=0",
     ];
-    let server = Server::start(Kind::MariaDb, &options).await;
+    let server = Server::start(kind, &options).await;
     let url = server.database().await;
     let (code, said) = conduct(&url).await;
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("innodb_flush_log_at_trx_commit=2"), "{said}");
     assert!(said.contains("sync_binlog=0"), "{said}");
-    as_admin(Kind::MariaDb, &server, &url, "SET GLOBAL read_only = 1").await;
+    as_admin(kind, &server, &url, "SET GLOBAL read_only = 1").await;
     let line = refusal(&url).await;
     assert!(
         line.ends_with("is read-only: name the primary server, or SET GLOBAL read_only = 0 there"),
         "{line}"
     );
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_postgres_is_refused_and_a_forgetful_one_is_warned_of() {
     let server = Server::shared(Kind::Postgres).await;
     let url = server.database().await;
     let (code, said) = conduct(&url).await;
@@ -182,53 +179,55 @@ async fn a_read_only_server_is_refused_and_a_forgetful_one_is_warned_of() {
     assert!(line.contains("is read-only"), "{line}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tls_is_used_and_certificates_are_checked() {
+async fn tls_is_used_and_certificates_are_checked(kind: Kind) {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, include_str!("../http/ca.pem")).unwrap();
     let ca = ca.display();
-    for kind in KINDS {
-        let mut server = Server::start(kind, &[]).await;
-        let url = server.database().await;
-        let certificate = server.file("server.pem", include_str!("../http/server.pem"));
-        let key = server.file("server.key", include_str!("../http/server.key"));
-        let (certificate, key) = (certificate.display(), key.display());
-        let (options, checked, unchecked, untrusted) = match kind {
-            Kind::MariaDb => (
-                vec![
-                    format!("--ssl-cert={certificate}"),
-                    format!("--ssl-key={key}"),
-                    "--require-secure-transport=1".to_owned(),
-                ],
-                format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}"),
-                "ssl-mode=REQUIRED",
-                "ssl-mode=VERIFY_IDENTITY",
-            ),
-            Kind::Postgres => (
-                vec![
-                    "ssl=on".to_owned(),
-                    format!("ssl_cert_file={certificate}"),
-                    format!("ssl_key_file={key}"),
-                ],
-                format!("sslmode=verify-full&sslrootcert={ca}"),
-                "sslmode=require",
-                "sslmode=verify-full",
-            ),
-        };
-        let required = format!("{url}?{unchecked}");
-        let line = refusal(&required).await;
-        assert!(line.contains("cannot be reached by TLS"), "{line}");
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        server.start_again(&options).await;
-        for url in [required, format!("{url}?{checked}")] {
-            let (code, said) = show(&url).await;
-            assert_eq!(code, 0, "{said}");
-        }
-        let line = refusal(&format!("{url}?{untrusted}")).await;
-        assert!(
-            line.contains("a certificate that is trusted here"),
-            "{line}"
-        );
+    let without: &[&str] = match kind {
+        // It makes itself a certificate that nobody knows.
+        Kind::MySql => &["--tls-version="],
+        Kind::MariaDb | Kind::Postgres => &[],
+    };
+    let mut server = Server::start(kind, without).await;
+    let url = server.database().await;
+    let certificate = server.file("server.pem", include_str!("../http/server.pem"));
+    let key = server.file("server.key", include_str!("../http/server.key"));
+    let (certificate, key) = (certificate.display(), key.display());
+    let (options, checked, unchecked, untrusted) = match kind {
+        Kind::MariaDb | Kind::MySql => (
+            vec![
+                format!("--ssl-cert={certificate}"),
+                format!("--ssl-key={key}"),
+                "--require-secure-transport=1".to_owned(),
+            ],
+            format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}"),
+            "ssl-mode=REQUIRED",
+            "ssl-mode=VERIFY_IDENTITY",
+        ),
+        Kind::Postgres => (
+            vec![
+                "ssl=on".to_owned(),
+                format!("ssl_cert_file={certificate}"),
+                format!("ssl_key_file={key}"),
+            ],
+            format!("sslmode=verify-full&sslrootcert={ca}"),
+            "sslmode=require",
+            "sslmode=verify-full",
+        ),
+    };
+    let required = format!("{url}?{unchecked}");
+    let line = refusal(&required).await;
+    assert!(line.contains("cannot be reached by TLS"), "{line}");
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    server.start_again(&options).await;
+    for url in [required, format!("{url}?{checked}")] {
+        let (code, said) = show(&url).await;
+        assert_eq!(code, 0, "{said}");
     }
+    let line = refusal(&format!("{url}?{untrusted}")).await;
+    assert!(
+        line.contains("a certificate that is trusted here"),
+        "{line}"
+    );
 }

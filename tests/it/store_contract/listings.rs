@@ -78,7 +78,8 @@ async fn jobs_are_listed_newest_first(stores: Stores) {
     let summary = &all[0];
     assert_eq!(summary.name, "deploy");
     assert_eq!(summary.flow, flow(FlowState::Reverted));
-    assert_eq!(summary.owner, Some(me));
+    assert_eq!(summary.owner, None);
+    assert_eq!(all[1].owner, Some(me));
     assert_eq!(summary.epoch, Epoch(1));
     assert_eq!(summary.requires, r#"["gpu"]"#);
     assert_eq!(summary.priority, Priority::High);

@@ -8,10 +8,13 @@ use crate::sql::Kind;
 
 /// The scripts of one kind of database. Who changes what there is to do beats the pulse in the same script.
 pub(super) struct Dialect {
-    /// `$1` job, `$2` requires, `$3` priority, `$4` leased, `$5` holder, `$6` until.
+    /// `$1` job, `$2` requires, `$3` priority, `$4` leased, `$5` holder, `$6` until. It takes the place of what was set
+    /// aside.
     pub(super) post: &'static str,
     /// `$1` now. The distinct `requires` of what is ready.
     pub(super) requirements: &'static str,
+    /// `$1` requires, `$2` now. The jobs that are ready and require this.
+    pub(super) of_queue: &'static str,
     /// `$1` able, a JSON array of `requires`, `$2` now. A row if there is something to claim, or a lease that has run
     /// out.
     pub(super) claimable: &'static str,

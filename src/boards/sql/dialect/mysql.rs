@@ -15,7 +15,8 @@ macro_rules! able {
     };
 }
 
-/// The first ready job of a queue; those that somebody is just claiming are passed over.
+/// The first ready job of a queue; those that somebody is just claiming are passed over. MySQL wants to be told that the
+/// batch is not to be locked, in words that MariaDB does not know.
 macro_rules! first_of {
     ($lock:literal) => {
         concat!(
@@ -45,7 +46,10 @@ pub(super) const MYSQL: Dialect = Dialect {
         ON DUPLICATE KEY UPDATE queues.queue = queues.queue;
         INSERT INTO postings (job, requires, queue, priority, leased, holder, until, expired)
         VALUES ($1, $2, SHA2($2, 256), $3, $4, $5, $6, 0)
-        ON DUPLICATE KEY UPDATE postings.job = postings.job;
+        ON DUPLICATE KEY UPDATE requires = IF(leased = 2, $2, requires),
+            queue = IF(leased = 2, SHA2($2, 256), queue), priority = IF(leased = 2, $3, priority),
+            holder = IF(leased = 2, $5, holder), until = IF(leased = 2, $6, until),
+            leased = IF(leased = 2, $4, leased);
         UPDATE pulse SET beat = beat + 1 WHERE id = 1",
     requirements: "
         SELECT k.requires FROM queues AS k
@@ -53,6 +57,10 @@ pub(super) const MYSQL: Dialect = Dialect {
                WHERE p.leased = 0 AND p.queue = k.queue LIMIT 1) = 1
         UNION
         SELECT requires FROM postings WHERE until BETWEEN 1 AND $1",
+    of_queue: "
+        SELECT job FROM postings WHERE leased = 0 AND queue = SHA2($1, 256)
+        UNION
+        SELECT job FROM postings WHERE until BETWEEN 1 AND $2 AND queue = SHA2($1, 256)",
     claimable: concat!(
         "SELECT 1 FROM ",
         able!(),
@@ -68,8 +76,8 @@ pub(super) const MYSQL: Dialect = Dialect {
              SELECT p.n, CASE WHEN p.holder IS NULL THEN 0 ELSE 1 END AS held FROM ",
         able!(),
         "    STRAIGHT_JOIN postings AS p ON p.n = ",
-        first_of!("FOR UPDATE SKIP LOCKED"),
-        "    ORDER BY p.priority, p.n LIMIT 1 FOR UPDATE) AS first
+        first_of!("FOR UPDATE /*!80000 OF q */ SKIP LOCKED"),
+        "    ORDER BY p.priority, p.n LIMIT 1 FOR UPDATE /*!80000 OF p */) AS first
          STRAIGHT_JOIN postings AS t ON t.n = first.n
          SET t.expired = first.held + 0 * LAST_INSERT_ID(t.n), t.leased = 1, t.holder = $3,
              t.until = $4

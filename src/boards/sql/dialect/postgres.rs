@@ -23,7 +23,11 @@ pub(super) const POSTGRES: Dialect = Dialect {
              INSERT INTO postings (job, requires, queue, priority, leased, holder, until, expired)
              VALUES ($1, $2, ",
         queue!("$2"),
-        ", $3, $4, $5, $6, 0) ON CONFLICT (job) DO NOTHING
+        ", $3, $4, $5, $6, 0)
+             ON CONFLICT (job) DO UPDATE SET requires = excluded.requires, queue = excluded.queue,
+                 priority = excluded.priority, leased = excluded.leased, holder = excluded.holder,
+                 until = excluded.until
+             WHERE postings.leased = 2
          )
          UPDATE pulse SET beat = beat + 1"
     ),
@@ -33,6 +37,11 @@ pub(super) const POSTGRES: Dialect = Dialect {
                ORDER BY p.priority, p.n LIMIT 1) = 1
         UNION
         SELECT requires FROM postings WHERE until BETWEEN 1 AND $1",
+    of_queue: concat!(
+        "SELECT job FROM postings WHERE leased = 0 AND queue = ",
+        queue!("$1"),
+        " UNION SELECT job FROM postings WHERE until BETWEEN 1 AND $2 AND requires = $1"
+    ),
     claimable: concat!(
         "SELECT 1 FROM json_array_elements_text($1::json) AS able (requires)
          WHERE (SELECT 1 FROM postings WHERE leased = 0 AND queue = ",

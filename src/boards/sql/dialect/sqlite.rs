@@ -26,7 +26,9 @@ pub(in crate::boards::sql) const SQLITE: Dialect = Dialect {
     post: concat!(
         "BEGIN IMMEDIATE;
      INSERT INTO postings (job, requires, priority, leased, holder, until, expired)
-     VALUES ($1, $2, $3, $4, $5, $6, 0) ON CONFLICT (job) DO NOTHING;",
+     VALUES ($1, $2, $3, $4, $5, $6, 0)
+     ON CONFLICT (job) DO UPDATE SET requires = $2, priority = $3, leased = $4, holder = $5, until = $6
+     WHERE postings.leased = 2;",
         beat_if_changed!(),
         "COMMIT"
     ),
@@ -42,6 +44,10 @@ pub(in crate::boards::sql) const SQLITE: Dialect = Dialect {
     UNION
     SELECT requires FROM postings WHERE leased = 1 AND until <= $1
     ORDER BY 1",
+    of_queue: "
+    SELECT job FROM postings WHERE leased = 0 AND requires = $1
+    UNION
+    SELECT job FROM postings WHERE leased = 1 AND until <= $2 AND requires = $1",
     claimable: concat!(
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM postings WHERE leased = 1 AND until <= $2)
      OR EXISTS (",

@@ -2,7 +2,8 @@
 //!
 //! Batches are read by `JSON_TABLE`, whose text columns need the character set said; `STRAIGHT_JOIN` makes the batch
 //! what is walked through and the table what is looked up. Neither gives back what an update has changed: what one
-//! must know of it goes through `LAST_INSERT_ID`, in the same statement.
+//! must know of it goes through `LAST_INSERT_ID`, in the same statement. MySQL wants to be told that a batch is not to be
+//! locked: `OF`, which MariaDB does not know.
 
 use super::{Dialect, Structured};
 
@@ -49,11 +50,20 @@ macro_rules! fence {
             "SELECT j.id, EXISTS (SELECT 1 FROM requests AS r WHERE r.job = j.id)
              FROM ",
             steps!(),
-            " FOR UPDATE;
+            " FOR UPDATE /*!80000 OF j */;
              UPDATE ",
             steps!(),
             " SET j.seq = s.after, j.claims = 0;"
         )
+    };
+}
+
+/// Whether the step of `commit_one` is not fenced, once `seq` was moved. (`ROW_COUNT` would not do: it is wrong in what
+/// MariaDB still carries out for a client that is gone.) Of a step that came before it is true as well, and the events
+/// say that their places are taken.
+macro_rules! moved {
+    () => {
+        "EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND owner = $2 AND epoch = $3 AND seq = $5)"
     };
 }
 
@@ -79,7 +89,8 @@ macro_rules! write {
              STRAIGHT_JOIN jobs AS j ON j.id = f.job
              SET j.state = f.state, j.ended = f.ended, j.reverting = f.reverting,
                  j.abandoned = f.abandoned, j.cause = f.cause, j.deadline = f.deadline,
-                 j.started_at = f.started_at, j.since = f.since;
+                 j.started_at = f.started_at, j.since = f.since,
+                 j.owner = CASE WHEN f.ended = 1 THEN NULL ELSE j.owner END;
              DELETE r FROM JSON_TABLE($4, '$[*]' COLUMNS (
                  job ", id!(), "'$[0]', request BIGINT PATH '$[1]')) AS a
              STRAIGHT_JOIN requests AS r ON r.id = a.request AND r.job = a.job;
@@ -133,7 +144,7 @@ pub(super) const MYSQL: Dialect = Dialect {
          GUARD UPDATE jobs SET seq = $5, claims = 0 * LAST_INSERT_ID(
              EXISTS (SELECT 1 FROM requests AS r WHERE r.job = jobs.id))
          WHERE id = $1 AND owner = $2 AND epoch = $3 AND seq = $4;
-         INSERT INTO atoms (job, atom, name, state, epoch, form, content)
+         GUARDED INSERT INTO atoms (job, atom, name, state, epoch, form, content)
          SELECT $1, b.atom, b.name, b.state, $3, $8, b.content
          FROM JSON_TABLE($6, '$[*]' COLUMNS (
              atom BIGINT PATH '$[0]', name ",
@@ -143,14 +154,17 @@ pub(super) const MYSQL: Dialect = Dialect {
         "'$[2]',
              content ",
         text!(),
-        "'$[3]')) AS b",
+        "'$[3]')) AS b WHERE ",
+        moved!(),
         upsert_atoms!(),
-        "INSERT INTO events (job, seq, epoch, form, record)
+        "GUARDED INSERT INTO events (job, seq, epoch, form, record)
          SELECT $1, $4 + b.n, $3, $8, b.record
          FROM JSON_TABLE($7, '$[*]' COLUMNS (
              n FOR ORDINALITY, record ",
         text!(),
-        "'$')) AS b;
+        "'$')) AS b WHERE ",
+        moved!(),
+        ";
          COMMIT"
     ),
     begin_fence: concat!("BEGIN;", fence!()),
@@ -182,8 +196,9 @@ pub(super) const MYSQL: Dialect = Dialect {
         BEGIN;
         GUARD UPDATE jobs SET state = 'STUCK', cause = $4, since = $5, seq = seq + 1, claims = 0
         WHERE id = $1 AND owner = $2 AND epoch = $3 AND ended = 0;
-        INSERT INTO events (job, seq, epoch, form, record)
-        SELECT id, seq, epoch, $7, $6 FROM jobs WHERE id = $1;
+        GUARDED INSERT INTO events (job, seq, epoch, form, record)
+        SELECT id, seq, epoch, $7, $6 FROM jobs
+        WHERE id = $1 AND owner = $2 AND epoch = $3 AND ended = 0;
         COMMIT",
     remove: concat!(
         "BEGIN;",

@@ -35,7 +35,8 @@ macro_rules! write {
              UPDATE jobs SET state = f.value ->> 1, ended = (f.value ->> 2)::bigint,
                  reverting = (f.value ->> 3)::bigint, abandoned = (f.value ->> 4)::bigint,
                  cause = f.value ->> 5, deadline = (f.value ->> 6)::bigint,
-                 started_at = (f.value ->> 7)::bigint, since = (f.value ->> 8)::bigint
+                 started_at = (f.value ->> 7)::bigint, since = (f.value ->> 8)::bigint,
+                 owner = CASE WHEN f.value ->> 2 = '1' THEN NULL ELSE owner END
              FROM json_array_elements($3::json) AS f (value) WHERE jobs.id = f.value ->> 0;
              DELETE FROM requests USING json_array_elements($4::json) AS a (value)
              WHERE requests.id = (a.value ->> 1)::bigint AND requests.job = a.value ->> 0;

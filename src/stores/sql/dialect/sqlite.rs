@@ -23,7 +23,8 @@ macro_rules! write {
          SELECT value ->> 0, value ->> 1, value ->> 2, $10, value -> 3 FROM json_each($2);
          UPDATE jobs SET state = f.value ->> 1, ended = f.value ->> 2, reverting = f.value ->> 3,
              abandoned = f.value ->> 4, cause = f.value ->> 5, deadline = f.value ->> 6,
-             started_at = f.value ->> 7, since = f.value ->> 8
+             started_at = f.value ->> 7, since = f.value ->> 8,
+             owner = CASE WHEN f.value ->> 2 = 1 THEN NULL ELSE owner END
          FROM json_each($3) AS f WHERE jobs.id = f.value ->> 0;
          DELETE FROM requests WHERE id IN (
              SELECT r.id FROM json_each($4) AS a CROSS JOIN requests AS r

@@ -10,7 +10,9 @@ use super::flow;
 use crate::cli::Home;
 
 /// What scripts change something with.
-const TOOLS: [&str; 8] = ["chmod", "cp", "ln", "mkdir", "mv", "rm", "rmdir", "tar"];
+const TOOLS: [&str; 10] = [
+    "chmod", "cp", "git", "ln", "mkdir", "mv", "rm", "rmdir", "rsync", "tar",
+];
 
 /// Does what the tool does that it is called like; the call with the number `$CUT_AT` then fails, or hangs.
 const TOOL: &str = r#"#!/bin/sh
@@ -86,7 +88,7 @@ fn is_undone_wherever_it_is_cut_off(task: &str, each: usize, prepare: impl Fn(&H
         let calls = fs::read_to_string(home.path("calls")).unwrap();
         let calls: usize = calls.trim().parse().unwrap();
         if calls < at {
-            assert!(at > 4, "it has been cut off at all");
+            assert!(at > 3, "it has been cut off at all");
             return;
         }
     }
@@ -195,7 +197,48 @@ fn an_unpacked_archive_is_undone_wherever_it_is_cut_off() {
 }
 
 #[test]
+fn a_file_of_a_template_is_undone_wherever_it_is_cut_off() {
+    let task = "{ template: { src: t, path: w/b, values: { n: 1 }, mode: '0644' } }";
+    is_undone_wherever_it_is_cut_off(task, 1, |home| {
+        write(home, "t", "{{ n }}", 0o644);
+        file_over_file(home);
+    });
+}
+
+#[test]
+fn a_clone_is_undone_wherever_it_is_cut_off() {
+    let task = "{ git_clone: { url: ./origin, dest: w/clone } }";
+    is_undone_wherever_it_is_cut_off(task, 1, |home| {
+        super::fetch::repository(home);
+        fs::create_dir(home.path("w/clone")).unwrap();
+    });
+}
+
+#[test]
+fn a_folder_made_the_same_is_undone_wherever_it_is_cut_off() {
+    let task = "{ rsync: { src: w/a/, dest: w/b, delete: true } }";
+    is_undone_wherever_it_is_cut_off(task, 1, |home| {
+        folder_over_folder(home);
+        write(home, "w/a/z", "newer", 0o600);
+        write(home, "w/b/gone/x", "old", 0o600);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_download_is_undone_wherever_it_is_cut_off() {
+    let server = super::web::server().await;
+    let task = format!(
+        "{{ download: {{ url: '{}/hello', dest: w/b }} }}",
+        server.uri()
+    );
+    is_undone_wherever_it_is_cut_off(&task, 1, file_over_file);
+    is_taken_over(&task, 2, file_over_file);
+}
+
+#[test]
 fn the_next_conductor_does_not_take_their_work_for_what_was_there_before() {
     is_taken_over(COPY, 6, folder_over_folder);
     is_taken_over(EXTRACT, 9, archive_over_files);
+    is_taken_over(WRITE, 3, file_over_file);
+    is_taken_over(LINK, 4, file_over_file);
 }

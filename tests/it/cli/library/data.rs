@@ -110,7 +110,20 @@ async fn mysql_query_says_what_went_wrong_and_never_the_password() {
     let elsewhere = "mysql://jobrunner@127.0.0.1:1/x";
     let home = home.and("away.flow.yaml", task(elsewhere, "SELECT 1"));
     let ran = home.run("run away.flow.yaml").exits(1).stdout;
-    assert!(ran.contains("refused"), "{ran}");
+    assert!(
+        ran.contains("`127.0.0.1:1`: ") && ran.contains("refused"),
+        "{ran}"
+    );
+    assert!(!ran.contains("s3cret"), "{ran}");
+    let redis =
+        "{ redis_command: { url: redis://:hunter2hunter2@127.0.0.1:1/0, command: [PING] } }";
+    let home = home.and("away.flow.yaml", super::flow(redis));
+    let ran = home.run("run away.flow.yaml").exits(1).stdout;
+    assert!(
+        ran.contains("`127.0.0.1:1`: ") && ran.contains("refused"),
+        "{ran}"
+    );
+    assert!(!ran.contains("hunter2"), "{ran}");
     let odd = "http://jobrunner:s3cret@h/x";
     let home = home.and("odd.flow.yaml", task(odd, "SELECT 1"));
     let ran = home.run("run odd.flow.yaml").exits(1).stdout;

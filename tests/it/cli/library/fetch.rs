@@ -7,7 +7,7 @@ use std::process::Command;
 use super::cut::tree;
 use crate::cli::Home;
 
-fn repository(home: &Home) -> String {
+pub fn repository(home: &Home) -> String {
     let script = "git init -q -b main origin && cd origin && git config user.email a@b.test && git config user.name a && echo 1 > file && git add file && git commit -qm one && git branch other && echo 2 > file && git commit -qam two";
     let made = Command::new("sh")
         .args(["-eu", "-c", script])
@@ -190,7 +190,7 @@ fn archive_extract_names_the_tool_that_is_missing() {
         .and("a.TXZ", "")
         .and("a.zip", "");
     fs::create_dir(home.path("bin")).unwrap();
-    for tool in ["sh", "tar"] {
+    for tool in ["sh", "tar", "awk"] {
         let real = Command::new("sh")
             .args(["-c", &format!("command -v {tool}")])
             .output()
@@ -205,4 +205,58 @@ fn archive_extract_names_the_tool_that_is_missing() {
         let why = format!("`it` failed: `{tool}` is not there");
         assert!(ran.stdout.contains(&why), "{}", ran.text());
     }
+}
+
+#[test]
+fn archive_extract_takes_no_more_than_it_may() {
+    let flow = EXTRACT
+        .replace("strip: 0", "strip: 0, size: 8GiB, entries: 1000000")
+        .replace(
+            "format: \"{{ format }}\"",
+            "format: \"{{ format }}\", max_size: \"{{ size }}\", max_entries: \"{{ entries }}\"",
+        );
+    let flow = flow.replace("size: 8GiB", "size: { type: size, default: 8GiB }");
+    let home = Home::with("f.flow.yaml", &flow);
+    // Each holds 50 MB of zeros, and some small files; the last says that it holds little.
+    let script = r#"
+import struct, zipfile, tarfile, io
+for mode in ["", "gz"]:
+    with tarfile.open("a.tar." + mode if mode else "a.tar", "w:" + mode) as archive:
+        for name, size in [("big", 50_000_000), ("b", 1), ("c", 1)]:
+            info = tarfile.TarInfo(name)
+            info.size, info.uname = size, "a b 1"
+            archive.addfile(info, io.BytesIO(bytes(size)))
+with zipfile.ZipFile("a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+    for name, size in [("big", 50_000_000), ("b", 1), ("c", 1)]:
+        archive.writestr(name, bytes(size))
+said = open("a.zip", "rb").read()
+open("lies.zip", "wb").write(said.replace(struct.pack("<I", 50_000_000), struct.pack("<I", 10)))
+"#;
+    let made = Command::new("python3")
+        .args(["-c", script])
+        .current_dir(home.path(""))
+        .status();
+    assert!(made.unwrap().success());
+    let kept = || !home.has("-o u't") && !home.has("-o u't.jobrunner-new");
+    for archive in ["a.tar", "a.tar.gz", "a.zip"] {
+        let ran = home
+            .run(&format!("run f.flow.yaml --archive {archive} --size 1MiB"))
+            .exits(1);
+        let why = "unpacks to more than 1048576 bytes, which is its max_size";
+        assert!(ran.stdout.contains(why) && kept(), "{}", ran.text());
+        let ran = home
+            .run(&format!("run f.flow.yaml --archive {archive} --entries 2"))
+            .exits(1);
+        let why = "holds more than 2 entries, which is its max_entries";
+        assert!(ran.stdout.contains(why) && kept(), "{}", ran.text());
+    }
+    let ran = home
+        .run("run f.flow.yaml --archive lies.zip --size 1MiB")
+        .exits(1);
+    assert!(kept(), "{}", ran.text());
+    home.run("run f.flow.yaml --archive a.zip --size 50000002 --entries 3")
+        .exits(0);
+    fs::remove_dir_all(home.path("-o u't")).unwrap();
+    home.run("run f.flow.yaml --archive a.tar.gz --size 50000002 --entries 3")
+        .exits(0);
 }

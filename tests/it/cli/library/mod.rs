@@ -5,6 +5,7 @@ mod cut;
 mod data;
 mod fetch;
 mod files;
+mod machines;
 mod remote;
 mod services;
 mod web;
@@ -43,6 +44,85 @@ fn a_program_that_is_not_installed_is_named() {
     let ran = home.run("run f.flow.yaml").exits(1);
     assert!(ran.stdout.contains(why), "{}", ran.text());
     assert!(!home.has("ran") && !home.has("undone"));
+}
+
+/// Each kind that needs programs, with parameters, and these programs, but for those that each system has
+/// (cat, rm and the like).
+const NEEDS: [(&str, &str, &[&str]); 13] = [
+    (
+        "archive_extract",
+        "{ archive: a.zip, dest: b }",
+        &["sh", "tar", "awk", "unzip"],
+    ),
+    ("docker_run", "{ image: a, name: ab }", &["bash", "docker"]),
+    (
+        "download",
+        "{ url: 'http://127.0.0.1:1/', dest: a }",
+        &["sh"],
+    ),
+    ("file_copy", "{ src: t, dest: b }", &["sh"]),
+    ("file_write", "{ path: a, content: b }", &["sh"]),
+    ("git_clone", "{ url: a, dest: b }", &["sh", "git"]),
+    ("mkdir", "a", &["sh"]),
+    ("rsync", "{ src: a, dest: b }", &["bash", "rsync"]),
+    ("service", "{ command: [true] }", &["bash", "setsid"]),
+    ("ssh_exec", "{ host: a, command: [b] }", &["sh", "ssh"]),
+    ("symlink", "{ path: a, target: b }", &["sh"]),
+    ("systemd_unit", "{ unit: a }", &["sh", "systemctl"]),
+    ("template", "{ src: t, path: a }", &["sh"]),
+];
+
+#[test]
+fn each_kind_names_the_program_that_it_misses() {
+    for (kind, parameters, programs) in NEEDS {
+        let task = format!("{{ {kind}: {parameters} }}");
+        let home = Home::with("f.flow.yaml", &flow(&task))
+            .and("t", "")
+            .and("a.zip", "");
+        fs::create_dir(home.path("bin")).unwrap();
+        let home = {
+            let path = home.path("bin").display().to_string();
+            home.set("PATH", &path)
+        };
+        let mut missed = programs.to_vec();
+        while !missed.is_empty() {
+            let ran = home.run("run f.flow.yaml").stdout;
+            let named = missed
+                .iter()
+                .position(|program| ran.contains(&format!("`{program}` is not there")));
+            let Some(named) = named else {
+                panic!("{kind} without {missed:?}: {ran}");
+            };
+            let program = missed.remove(named);
+            let found = std::process::Command::new("sh")
+                .args(["-c", &format!("command -v {program}")])
+                .output()
+                .unwrap();
+            let found = String::from_utf8(found.stdout).unwrap();
+            std::os::unix::fs::symlink(found.trim(), home.path(&format!("bin/{program}"))).unwrap();
+        }
+    }
+    // All others need none.
+    let others = ["wait_for_http", "wait_for_port", "webhook"];
+    for (name, _) in jobrunner::tasks::LIBRARY {
+        let known = NEEDS.iter().any(|(kind, _, _)| kind == name) || others.contains(name);
+        assert!(known, "{name} is not in the table");
+    }
+}
+
+#[test]
+fn a_key_of_tasks_among_parameters_belongs_beside_the_kind() {
+    for (task, kind) in [
+        ("approve: { message: x, timeout: 1h }", "approve"),
+        ("shell: { script: x, timeout: 1h }", "shell"),
+        ("mkdir: { path: x, timeout: 1h }", "mkdir"),
+    ] {
+        let home = Home::with("f.flow.yaml", &format!("tasks: {{ a: {{ {task} }} }}\n"));
+        let told = home.run("check f.flow.yaml").exits(2).stderr;
+        let help =
+            format!("`timeout` is a key of the task: it stands beside `{kind}`, not under it");
+        assert!(told.contains(&help), "{told}");
+    }
 }
 
 #[test]

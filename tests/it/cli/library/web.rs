@@ -14,7 +14,7 @@ use crate::cli::Home;
 const SUM: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
 
 /// A server that answers `hello` with a file.
-async fn server() -> MockServer {
+pub async fn server() -> MockServer {
     let server = MockServer::start().await;
     let hello = ResponseTemplate::new(200).set_body_string("hello\n");
     Mock::given(path("/hello"))
@@ -133,6 +133,50 @@ tasks:
             format!("{job}/told.undo/0/revert")
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn webhook_is_done_again_and_undone_again_with_the_same_key_when_its_conductor_is_killed() {
+    for place in ["/told", "/taken-back"] {
+        let server = MockServer::start().await;
+        // The first call there is never answered.
+        let never = ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(3600));
+        Mock::given(path(place))
+            .respond_with(never)
+            .up_to_n_times(1)
+            .mount(&server)
+            .await;
+        Mock::given(method("POST"))
+            .respond_with(ResponseTemplate::new(200))
+            .mount(&server)
+            .await;
+        let url = server.uri();
+        let task = format!(
+            "{{ webhook: {{ url: '{url}/told', undo_url: '{url}/taken-back', timeout: 1h }} }}"
+        );
+        let home = Home::with("f.flow.yaml", &flow(&task));
+        let job = home.run("post f.flow.yaml --set fail=true").id();
+        let conductor = home.start("run --lease-ttl 1s");
+        let began = std::time::Instant::now();
+        let calls = async || {
+            let requests = server.received_requests().await.unwrap();
+            let there = requests.iter().filter(|one| one.url.path() == place);
+            there
+                .map(|one| one.headers["idempotency-key"].to_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        while calls().await.is_empty() {
+            assert!(began.elapsed().as_secs() < 60, "{place} is never called");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        // As with SIGKILL.
+        drop(conductor);
+        let next = home.start("run --lease-ttl 1s");
+        home.until(&format!("show {job}"), "✗ f  ");
+        next.terminate();
+        let keys = calls().await;
+        assert!(keys.len() == 2 && keys[0] == keys[1], "{place}: {keys:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -1,5 +1,8 @@
 //! Driving one job: what is committed before what is done, and how it ends.
 
+mod endings;
+mod places;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -32,7 +35,7 @@ struct Stage {
     job: JobId,
     plan: Arc<Plan>,
     kinds: Kinds,
-    max_tasks: usize,
+    slots: Arc<Semaphore>,
 }
 
 impl Stage {
@@ -58,7 +61,7 @@ impl Stage {
             received: Some(received),
             job: job.id,
             plan: Arc::new(plan),
-            max_tasks: 8,
+            slots: Arc::new(Semaphore::new(8)),
             journal,
         }
     }
@@ -86,7 +89,7 @@ impl Stage {
             plan: Arc::clone(&self.plan),
             kinds: self.kinds.clone(),
             clock: self.clock.clone(),
-            slots: Arc::new(Semaphore::new(self.max_tasks)),
+            slots: Arc::clone(&self.slots),
             term: Term::new(Timestamp(i64::MAX), self.clock.clone()),
             stop: self.stop.clone(),
             writer,
@@ -218,40 +221,6 @@ async fn outcomes_that_are_there_share_a_commit() {
 }
 
 #[tokio::test]
-async fn a_fenced_driver_cancels_its_tasks_and_commits_nothing_more() {
-    let tasks = vec![task("a", &[], "hold", ""), task("b", &[], "hold", "")];
-    let mut stage = Stage::new(tasks).await;
-    let (journal, store, kind, job) = (
-        stage.journal.clone(),
-        stage.store.clone(),
-        stage.kind.clone(),
-        stage.job,
-    );
-    let taken_over = async {
-        journal.wait_for("start b", 1).await;
-        let other = ConductorId("there:2:2".to_owned());
-        store.own(job, &other).await.unwrap();
-        kind.let_go("a");
-    };
-    let (driven, ()) = tokio::join!(stage.drive(), taken_over);
-    assert!(matches!(driven, Driven::Lost(Loss::Fenced)), "{driven:?}");
-    assert!(journal.has("cancelled b"));
-    assert_eq!(stage.state("a").await, AtomState::Running);
-}
-
-#[tokio::test]
-async fn a_lost_lease_ends_even_tasks_that_do_not_listen() {
-    let mut stage = Stage::new(vec![task("a", &[], "deaf", "")]).await;
-    let (journal, lost) = (stage.journal.clone(), stage.lost.clone());
-    let loses = async {
-        journal.wait_for("start a", 1).await;
-        lost.cancel();
-    };
-    let (driven, ()) = tokio::join!(stage.drive(), loses);
-    assert!(matches!(driven, Driven::Lost(Loss::Lease)), "{driven:?}");
-}
-
-#[tokio::test]
 async fn a_request_cancels_what_runs_and_undoes_what_is_done() {
     let tasks = vec![task("a", &[], "pass", ""), task("b", &["a"], "hold", "")];
     let mut stage = Stage::new(tasks).await;
@@ -306,83 +275,6 @@ async fn a_decision_about_an_unknown_task_is_noted_and_not_lost() {
 }
 
 #[tokio::test]
-async fn a_stop_in_order_lets_tasks_finish_and_starts_no_other() {
-    let tasks = vec![task("a", &[], "hold", ""), task("b", &["a"], "pass", "")];
-    let mut stage = Stage::new(tasks).await;
-    let (journal, stop, kind) = (
-        stage.journal.clone(),
-        stage.stop.clone(),
-        stage.kind.clone(),
-    );
-    let stops = async {
-        journal.wait_for("start a", 1).await;
-        stop.in_order();
-        kind.let_go("a");
-    };
-    let (driven, ()) = tokio::join!(stage.drive(), stops);
-    assert!(matches!(driven, Driven::HandedOver), "{driven:?}");
-    assert_eq!(stage.state("a").await, AtomState::Success);
-    assert_eq!(stage.state("b").await, AtomState::Pending);
-}
-
-#[tokio::test]
-async fn what_outlasts_the_grace_time_is_stopped_and_handed_over() {
-    let mut stage = Stage::new(vec![task("a", &[], "hold", "")]).await;
-    let (journal, stop, clock) = (
-        stage.journal.clone(),
-        stage.stop.clone(),
-        stage.clock.clone(),
-    );
-    let stops = async {
-        journal.wait_for("start a", 1).await;
-        stop.in_order();
-        // The grace time begins once the driver has heard of it.
-        while !journal.has("commit a HANDED OVER") {
-            clock.advance(Duration::from_secs(1));
-            tokio::task::yield_now().await;
-        }
-    };
-    let (driven, ()) = tokio::join!(stage.drive(), stops);
-    assert!(matches!(driven, Driven::HandedOver), "{driven:?}");
-    assert!(journal.position("cancelled a") < journal.position("commit a HANDED OVER"));
-    assert_eq!(stage.state("a").await, AtomState::Running);
-}
-
-#[tokio::test]
-async fn a_stop_at_once_drops_what_does_not_listen_and_says_so() {
-    let mut stage = Stage::new(vec![task("a", &[], "deaf", "")]).await;
-    let (journal, stop) = (stage.journal.clone(), stage.stop.clone());
-    let stops = async {
-        journal.wait_for("start a", 1).await;
-        stop.at_once();
-    };
-    let (driven, ()) = tokio::join!(stage.drive(), stops);
-    assert!(matches!(driven, Driven::HandedOver), "{driven:?}");
-    assert!(journal.has("commit a HANDED OVER"));
-}
-
-#[tokio::test]
-async fn what_waits_for_a_place_is_not_started_by_a_stop() {
-    let mut stage = Stage::new(vec![task("a", &[], "hold", ""), task("b", &[], "hold", "")]).await;
-    stage.max_tasks = 1;
-    let (journal, stop, kind) = (
-        stage.journal.clone(),
-        stage.stop.clone(),
-        stage.kind.clone(),
-    );
-    let stops = async {
-        journal.wait_for("start a", 1).await;
-        stop.in_order();
-        kind.let_go("a");
-        kind.let_go("b");
-    };
-    let (driven, ()) = tokio::join!(stage.drive(), stops);
-    assert!(matches!(driven, Driven::HandedOver), "{driven:?}");
-    assert!(!journal.has("start b"));
-    assert!(journal.has("commit b HANDED OVER"));
-}
-
-#[tokio::test]
 async fn an_answer_that_got_lost_is_looked_up_and_not_repeated() {
     let mut stage = Stage::new(vec![
         task("a", &[], "pass", ""),
@@ -425,24 +317,6 @@ async fn a_store_that_is_back_in_time_costs_nothing_but_time() {
 }
 
 #[tokio::test]
-async fn a_store_that_stays_away_loses_the_job_and_ends_its_tasks() {
-    let mut stage = Stage::new(vec![task("a", &[], "hold", ""), task("b", &[], "hold", "")]).await;
-    let (journal, store, kind) = (
-        stage.journal.clone(),
-        stage.store.clone(),
-        stage.kind.clone(),
-    );
-    let fails = async {
-        journal.wait_for("start b", 1).await;
-        store.away.store(true, Ordering::SeqCst);
-        kind.let_go("a");
-    };
-    let (driven, ()) = tokio::join!(stage.drive(), fails);
-    assert!(matches!(driven, Driven::Lost(Loss::Store(_))), "{driven:?}");
-    assert!(journal.has("cancelled b"));
-}
-
-#[tokio::test]
 async fn whatever_a_kind_does_an_attempt_ends_with_a_failure_that_tells() {
     for (what, kind) in [
         ("panic", FailureKind::Other),
@@ -472,44 +346,6 @@ async fn an_attempt_that_takes_too_long_is_cancelled_and_fails() {
 }
 
 #[tokio::test]
-async fn no_more_tasks_occupy_the_machine_than_there_are_places() {
-    let tasks = vec![task("a", &[], "hold", ""), task("b", &[], "pass", "")];
-    let mut stage = Stage::new(tasks).await;
-    stage.max_tasks = 1;
-    let (journal, kind) = (stage.journal.clone(), stage.kind.clone());
-    let lets_go = async {
-        journal.wait_for("start a", 1).await;
-        for _ in 0..10 {
-            tokio::task::yield_now().await;
-        }
-        assert!(!journal.has("start b"));
-        kind.let_go("a");
-    };
-    let (driven, ()) = tokio::join!(stage.drive(), lets_go);
-    assert_eq!(end(&driven), FlowState::Success);
-    assert!(journal.position("end a") < journal.position("start b"));
-}
-
-#[tokio::test]
-async fn what_only_waits_takes_no_place() {
-    let mut waits = task("a", &[], "hold", "");
-    waits.change = |task| task.execute.kind = "wait".to_owned();
-    let mut stage = Stage::new(vec![waits, task("b", &[], "pass", "")]).await;
-    let waiting = Scripted::waiting(&stage.journal);
-    stage.kinds.add(waiting.clone());
-    stage.max_tasks = 1;
-    let (journal, stop) = (stage.journal.clone(), stage.stop.clone());
-    let stops = async {
-        journal.wait_for("end b", 1).await;
-        // It loses nothing by being stopped: it is not given the grace time.
-        stop.in_order();
-    };
-    let (driven, ()) = tokio::join!(stage.drive(), stops);
-    assert!(matches!(driven, Driven::HandedOver), "{driven:?}");
-    assert!(journal.has("commit a HANDED OVER"));
-}
-
-#[tokio::test]
 async fn the_last_of_the_output_is_there_with_the_outcome_and_secrets_are_not() {
     // Every process that can run this test has a PATH.
     let secret = std::env::var("PATH").unwrap();
@@ -524,17 +360,4 @@ async fn the_last_of_the_output_is_there_with_the_outcome_and_secrets_are_not() 
     );
     let loaded = stage.store.load(stage.job).await.unwrap().unwrap();
     assert_eq!(loaded.checkpoint.atoms[0].1.result["text"], "path is ***!");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_waits_for_a_place_starts_in_the_order_of_the_scheduler() {
-    const NAMES: [&str; 12] = [
-        "t00", "t01", "t02", "t03", "t04", "t05", "t06", "t07", "t08", "t09", "t10", "t11",
-    ];
-    let mut stage = Stage::new(NAMES.map(|name| task(name, &[], "pass", "")).into()).await;
-    stage.max_tasks = 1;
-    assert_eq!(end(&stage.drive().await), FlowState::Success);
-    let lines = stage.journal.lines();
-    let started = lines.iter().filter_map(|line| line.strip_prefix("start "));
-    assert_eq!(started.collect::<Vec<_>>(), NAMES);
 }
