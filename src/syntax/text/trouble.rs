@@ -364,6 +364,8 @@ fn called(rule: Rule) -> Option<&'static str> {
         Rule::WHITESPACE
         | Rule::COMMENT
         | Rule::edge
+        | Rule::remark
+        | Rule::in_word
         | Rule::broken
         | Rule::stray
         | Rule::stray_in_body
