@@ -67,7 +67,8 @@ impl Backend {
         Ok(self.board.wake().await?)
     }
 
-    /// The same as [`Self::open`] for what needs the store alone: a board in Redis is connected to when it is used, so it may be away.
+    /// The same as [`Self::open`] for what needs the store alone: a board in Redis is connected to when it is used, so
+    /// it may be away.
     ///
     /// # Errors
     /// As for [`Self::open`], except that Redis is away.

@@ -3,6 +3,7 @@
 //! Text enters and a checked [`Expression`] leaves; later, values enter and a value leaves. Nothing here knows what
 //! a name stands for. Evaluation is a pure function of the values given, and its time and memory are bounded.
 
+mod call;
 mod fault;
 mod render;
 mod scan;
@@ -16,10 +17,10 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
-pub(crate) use fault::{Fault, unclosed};
+pub(crate) use fault::{Fault, unclosed, within};
 pub(crate) use render::check as check_text;
 pub use scan::Reference;
-pub(crate) use scan::{end_of_string, scan};
+pub(crate) use scan::{outside_strings, scan};
 
 use crate::model::{Span, Value};
 use crate::syntax::{Problem, did_you_mean};
@@ -128,7 +129,7 @@ impl Expression {
     )]
     pub fn parse(text: &str, span: Span) -> Result<Self, Problem> {
         Self::read(text).map_err(|fault| {
-            let part = fault::within(span, text, fault.range.clone());
+            let part = within(span, text, fault.range.clone());
             fault.at(part)
         })
     }
@@ -168,7 +169,7 @@ impl Expression {
                 return Err(suggest("unknown-test", what, &test, range, TESTS));
             }
         }
-        if let Some(fault) = fault::call(text) {
+        if let Some(fault) = call::fault(text) {
             return Err(fault);
         }
         Ok(Self {

@@ -7,9 +7,10 @@ use std::ops::Range;
 
 use minijinja::{Error, ErrorKind};
 
-use super::{ENVIRONMENT, FILTERS, FUNCTIONS, TESTS, end_of_string, is_known, shorten, told};
+use super::scan::{end_of_string, is_letter, outside_strings, start_of_last};
+use super::{ENVIRONMENT, shorten, told};
 use crate::model::Span;
-use crate::syntax::{Problem, did_you_mean};
+use crate::syntax::Problem;
 
 /// What is wrong with the text of an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +32,9 @@ impl Fault {
     }
 }
 
-/// The place of a part of a text that stands at a place, with quotes or without; all of it if that cannot be told.
-pub(super) fn within(span: Span, text: &str, range: Range<usize>) -> Span {
+/// The place of a part of a text, as closely as can be told: the whole text's where escapes or the layout of a block
+/// moved its bytes. The place of the text may have quotes.
+pub(crate) fn within(span: Span, text: &str, range: Range<usize>) -> Span {
     let length = (span.end - span.start) as usize;
     let shift = match length.checked_sub(text.len()) {
         Some(0) => 0,
@@ -70,24 +72,6 @@ const OTHER_WORDS: [(&str, &str, &str); 13] = [
     ("||", " or ", "either is `or`"),
     ("!", "not ", "the opposite is `not`"),
     ("=", "==", "equal is `==`"),
-];
-
-/// Functions and methods of other languages, and what is written here: a filter behind `|`, or a test behind `is`.
-const OTHER_CALLS: [(&str, &str); 14] = [
-    ("len", "| length"),
-    ("size", "| length"),
-    ("str", "| string"),
-    ("strip", "| trim"),
-    ("toupper", "| upper"),
-    ("tolower", "| lower"),
-    ("to_upper", "| upper"),
-    ("to_lower", "| lower"),
-    ("startswith", "is startingwith"),
-    ("starts_with", "is startingwith"),
-    ("endswith", "is endingwith"),
-    ("ends_with", "is endingwith"),
-    ("defined", "is defined"),
-    ("sorted", "| sort"),
 ];
 
 /// Why a text is not an expression.
@@ -202,7 +186,7 @@ fn other_words(text: &str) -> Option<(Range<usize>, &'static str, Option<String>
         }
         let c = rest.chars().next()?;
         match c {
-            '(' => calls.push(corrected.ends_with(|c: char| c == '_' || c.is_alphanumeric())),
+            '(' => calls.push(corrected.ends_with(is_letter)),
             ')' => {
                 calls.pop();
             }
@@ -219,19 +203,8 @@ fn other_words(text: &str) -> Option<(Range<usize>, &'static str, Option<String>
 /// `a ? b : c`, which is written `b if a else c`.
 fn ternary(text: &str) -> Option<(Range<usize>, &'static str, Option<String>)> {
     let outside = |wanted: u8| {
-        let bytes = text.as_bytes();
-        let mut at = 0;
-        while at < bytes.len() {
-            match bytes[at] {
-                b'"' | b'\'' => {
-                    at = end_of_string(bytes, at);
-                    continue;
-                }
-                byte if byte == wanted => return Some(at),
-                _ => at += 1,
-            }
-        }
-        None
+        let mut bytes = outside_strings(text, 0);
+        bytes.find_map(|(at, byte)| (byte == wanted).then_some(at))
     };
     let question = outside(b'?')?;
     let what = "a choice is `value if condition else other`";
@@ -253,7 +226,7 @@ fn ternary(text: &str) -> Option<(Range<usize>, &'static str, Option<String>)> {
     Some((question..question + 1, what, corrected))
 }
 
-fn parses(text: &str) -> bool {
+pub(super) fn parses(text: &str) -> bool {
     ENVIRONMENT.compile_expression(text).is_ok()
 }
 
@@ -286,164 +259,11 @@ pub(crate) fn unclosed(text: &str) -> Option<usize> {
 /// The last word or sign of a text.
 fn last_word(text: &str) -> Range<usize> {
     let text = text.trim_end();
-    let letter = |c: char| c == '_' || c.is_alphanumeric();
-    let space = |c: char| c.is_whitespace();
-    let word = text.ends_with(letter);
-    let start = text.rfind(|c| match word {
-        true => !letter(c),
-        false => letter(c) || space(c),
-    });
-    let start = start.map_or(0, |at| {
-        at + text[at..].chars().next().map_or(0, char::len_utf8)
-    });
+    let start = match text.ends_with(is_letter) {
+        true => start_of_last(text, is_letter),
+        false => start_of_last(text, |c| !is_letter(c) && !c.is_whitespace()),
+    };
     start..text.len()
-}
-
-/// Calls of what is no function: values have no methods, and most of what others call is a filter here.
-pub(super) fn call(text: &str) -> Option<Fault> {
-    let bytes = text.as_bytes();
-    let letter = |c: char| c == '_' || c.is_alphanumeric();
-    let mut at = 0;
-    let mut skip_until = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' | b'\'' => {
-                at = end_of_string(bytes, at);
-                continue;
-            }
-            b'(' if at >= skip_until => {
-                let before = &text[..at];
-                let start = before.rfind(|c| !letter(c)).map_or(0, |found| {
-                    found + text[found..].chars().next().map_or(0, char::len_utf8)
-                });
-                let name = &text[start..at];
-                let method = before[..start].trim_end().ends_with('.');
-                let called = before[..start].trim_end();
-                let filter = called.ends_with('|') || ends_with_word(called, "is");
-                let negated = ends_with_word(called, "not")
-                    && ends_with_word(called[..called.len() - 3].trim_end(), "is");
-                let keyword = ["and", "or", "not", "in", "is", "if", "else"].contains(&name);
-                let known = !method && FUNCTIONS.contains(&name);
-                if !name.is_empty() && !filter && !negated && !keyword && !known {
-                    return Some(called_wrongly(text, start..at, method));
-                }
-                skip_until = at + 1;
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    None
-}
-
-fn ends_with_word(text: &str, word: &str) -> bool {
-    let letter = |c: char| c == '_' || c.is_alphanumeric();
-    text.strip_suffix(word)
-        .is_some_and(|rest| !rest.ends_with(letter))
-}
-
-fn called_wrongly(text: &str, name: Range<usize>, method: bool) -> Fault {
-    let word = &text[name.clone()];
-    let plain = word.to_lowercase();
-    let other = OTHER_CALLS.iter().find(|(other, _)| *other == plain);
-    let here = match other {
-        Some((_, here)) => Some((*here).to_owned()),
-        None if is_known(word, "filter") => Some(format!("| {word}")),
-        None if is_known(word, "test") => Some(format!("is {word}")),
-        None => None,
-    };
-    let help = match here {
-        Some(here) => match rewritten(text, &name, method, &here) {
-            Some(line) => format!("write: {line}"),
-            None => format!("write `value {here}`"),
-        },
-        None => match did_you_mean(word, FUNCTIONS.into_iter().chain(FILTERS).chain(TESTS)) {
-            Some(meant) if FUNCTIONS.contains(&meant) => format!("did you mean `{meant}`?"),
-            Some(meant) if FILTERS.contains(&meant) => {
-                format!("did you mean the filter `{meant}`, as in `value | {meant}`?")
-            }
-            Some(meant) => format!("did you mean the test `{meant}`, as in `value is {meant}`?"),
-            None => "there are the functions `range` and `dict`; all else is done by filters, as in `value | upper`".to_owned(),
-        },
-    };
-    let what = match method {
-        true => format!("values have no method `{word}`"),
-        false => format!("there is no function `{word}`"),
-    };
-    Fault {
-        code: "unknown-function",
-        message: what,
-        range: name,
-        label: String::new(),
-        help: Some(help),
-    }
-}
-
-/// The call as a filter or a test behind its value: `len(b)` as `b | length`, `b.strip()` as `b | trim`.
-fn rewritten(text: &str, name: &Range<usize>, method: bool, here: &str) -> Option<String> {
-    let open = name.end;
-    let close = open + closing(&text[open..])?;
-    let inside = &text[open + 1..close];
-    let (value, arguments, start) = if method {
-        let before = text[..name.start].trim_end().strip_suffix('.')?;
-        let part = |c: char| c == '_' || c == '.' || c.is_alphanumeric();
-        let start = before.rfind(|c| !part(c)).map_or(0, |at| {
-            at + before[at..].chars().next().map_or(0, char::len_utf8)
-        });
-        (before.get(start..)?, inside, start)
-    } else {
-        match comma(inside) {
-            Some(at) => (&inside[..at], inside[at + 1..].trim(), name.start),
-            None => (inside, "", name.start),
-        }
-    };
-    if value.trim().is_empty() {
-        return None;
-    }
-    let arguments = match arguments.trim() {
-        "" => String::new(),
-        arguments => format!("({arguments})"),
-    };
-    let call = format!("{} {here}{arguments}", value.trim());
-    let (before, after) = (&text[..start], &text[close + 1..]);
-    let alone = before.trim().is_empty() && after.trim().is_empty();
-    let line = match alone {
-        true => call,
-        false => format!("{before}({call}){after}"),
-    };
-    parses(&line).then_some(line)
-}
-
-/// Where the bracket closes that a text begins with.
-fn closing(text: &str) -> Option<usize> {
-    along(text, |byte, depth| byte == b')' && depth == 0)
-}
-
-/// The first comma that stands in no bracket.
-fn comma(text: &str) -> Option<usize> {
-    along(text, |byte, depth| byte == b',' && depth == 0)
-}
-
-fn along(text: &str, found: impl Fn(u8, usize) -> bool) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut depth = 0usize;
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' | b'\'' => {
-                at = end_of_string(bytes, at);
-                continue;
-            }
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if found(bytes[at], depth) {
-            return Some(at);
-        }
-        at += 1;
-    }
-    None
 }
 
 /// Why an expression has no value, in the words of its author. Values are not shown: one of them may be a secret.

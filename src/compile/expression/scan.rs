@@ -136,12 +136,36 @@ pub(crate) fn end_of_string(bytes: &[u8], at: usize) -> usize {
     bytes.len()
 }
 
+/// The bytes of a text from `at` on that stand in no string literal, each with its place.
+pub(crate) fn outside_strings(text: &str, at: usize) -> impl Iterator<Item = (usize, u8)> {
+    let bytes = text.as_bytes();
+    let mut next = at;
+    std::iter::from_fn(move || {
+        while matches!(bytes.get(next), Some(b'"' | b'\'')) {
+            next = end_of_string(bytes, next);
+        }
+        let at = next;
+        next += 1;
+        bytes.get(at).map(|byte| (at, *byte))
+    })
+}
+
+/// Where the word begins that `text` ends with, of characters that are `part` of it.
+pub(super) fn start_of_last(text: &str, part: impl Fn(char) -> bool) -> usize {
+    text.trim_end_matches(part).len()
+}
+
+/// Whether a character may stand in a name.
+pub(super) fn is_letter(c: char) -> bool {
+    c == '_' || c.is_alphanumeric()
+}
+
 fn end_of_word(text: &str, at: usize, number: bool) -> usize {
     let mut chars = text[at..].char_indices().peekable();
     while let Some((offset, c)) = chars.next() {
         let fraction =
             number && c == '.' && chars.peek().is_some_and(|(_, next)| next.is_ascii_digit());
-        if !(c == '_' || c.is_alphanumeric() || fraction) {
+        if !(is_letter(c) || fraction) {
             return at + offset;
         }
     }

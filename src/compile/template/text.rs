@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::compile::expression::{end_of_string, unclosed};
+use crate::compile::expression::{outside_strings, unclosed, within};
 use crate::compile::uses::{Found, Spot};
 use crate::compile::{Expression, Piece, Template};
 use crate::model::Span;
@@ -55,23 +55,14 @@ pub(crate) fn split(text: &str) -> Result<Vec<Raw>, Unclosed> {
 
 /// Where the `}}` stands that ends the expression which begins at `at`: outside of its strings and brackets.
 fn end_of_expression(text: &str, at: usize) -> Option<usize> {
-    let bytes = text.as_bytes();
     let mut depth = 0usize;
-    let mut at = at;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' | b'\'' => {
-                at = end_of_string(bytes, at);
-                continue;
-            }
+    for (at, byte) in outside_strings(text, at) {
+        match byte {
             b'{' | b'[' | b'(' => depth += 1,
-            b'}' if depth == 0 => {
-                return (bytes.get(at + 1) == Some(&b'}')).then_some(at);
-            }
+            b'}' if depth == 0 => return text[at + 1..].starts_with('}').then_some(at),
             b'}' | b']' | b')' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        at += 1;
     }
     None
 }
@@ -94,20 +85,7 @@ impl<'a> Source<'a> {
     /// The place of a part of the text, as closely as can be told: the whole text's where escapes or the layout of
     /// a block moved its bytes.
     pub fn span_of(&self, range: Range<usize>) -> Span {
-        let length = (self.span.end - self.span.start) as usize;
-        let shift = match length.checked_sub(self.text.len()) {
-            Some(0) => 0,
-            Some(2) => 1,
-            _ => return self.span,
-        };
-        let at = |offset: usize| {
-            self.span.start + u32::try_from(offset + shift).unwrap_or(u32::MAX - self.span.start)
-        };
-        Span {
-            file: self.span.file,
-            start: at(range.start),
-            end: at(range.end),
-        }
+        within(self.span, self.text, range)
     }
 
     /// Takes the text apart; a template that does not end is noted, and the text then counts as empty.

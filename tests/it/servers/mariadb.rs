@@ -14,7 +14,7 @@ const SMALL: [&str; 3] = [
 ];
 
 /// Beside the root of the socket, an administrator who comes over TCP.
-pub(super) const USERS: &str = "CREATE USER IF NOT EXISTS admin@'%' IDENTIFIED BY 'adm1n';\n\
+const USERS: &str = "CREATE USER IF NOT EXISTS admin@'%' IDENTIFIED BY 'adm1n';\n\
      GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION;\n\
      CREATE USER IF NOT EXISTS jobrunner@'%' IDENTIFIED BY 's3cret@/:';\n";
 
@@ -49,10 +49,21 @@ pub(super) fn command(
     port: u16,
     options: Vec<String>,
 ) -> (Option<&'static str>, Vec<String>) {
-    let init = folder.join("init.sql");
-    fs::write(&init, USERS).unwrap();
     let mut command = vec!["/usr/sbin/mariadbd".to_owned()];
     command.extend(SMALL.map(str::to_owned));
+    (None, served(command, folder, data, port, options))
+}
+
+/// The command of a server of this family: its program with what is its own, then what all of them get.
+pub(super) fn served(
+    mut command: Vec<String>,
+    folder: &Path,
+    data: &Path,
+    port: u16,
+    options: Vec<String>,
+) -> Vec<String> {
+    let init = folder.join("init.sql");
+    fs::write(&init, USERS).unwrap();
     command.extend(super::as_root().map(str::to_owned));
     command.extend([
         format!("--datadir={}", data.display()),
@@ -65,7 +76,7 @@ pub(super) fn command(
         "--max-connections=500".to_owned(),
     ]);
     command.extend(options);
-    (None, command)
+    command
 }
 
 async fn connect(port: u16) -> Result<MySqlConnection, sqlx::Error> {

@@ -1,6 +1,5 @@
 //! MySQL, as `tests/mysql/run` unpacks it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,21 +38,8 @@ pub(super) fn command(
     port: u16,
     options: Vec<String>,
 ) -> (Option<&'static str>, Vec<String>) {
-    let init = folder.join("init.sql");
-    fs::write(&init, super::mariadb::USERS).unwrap();
     let mut command = vec![program().display().to_string()];
     command.extend(SMALL.map(str::to_owned));
-    command.extend(super::as_root().map(str::to_owned));
-    command.extend([
-        format!("--datadir={}", data.display()),
-        format!("--socket={}", folder.join("socket").display()),
-        format!("--pid-file={}", folder.join("pid").display()),
-        format!("--init-file={}", init.display()),
-        format!("--port={port}"),
-        "--bind-address=127.0.0.1".to_owned(),
-        "--skip-name-resolve".to_owned(),
-        "--max-connections=500".to_owned(),
-    ]);
-    command.extend(options);
+    let command = super::mariadb::served(command, folder, data, port, options);
     (None, command)
 }
