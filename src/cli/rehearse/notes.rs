@@ -57,7 +57,7 @@ fn order(found: &Report, width: usize, lines: &mut Vec<Line>) {
     let mut rows = 1;
     for (index, group) in found.success.order.iter().enumerate() {
         let arrow = if index == 0 { "" } else { "→ " };
-        let names = folded(group, width / 2).replace(", ", " + ");
+        let names = folded(group, " + ", width / 2);
         let more = arrow.chars().count() + names.chars().count() + 1;
         if line.width() + more > width && line.width() > 2 {
             lines.push(std::mem::replace(&mut line, Line::new().with(PLAIN, "  ")));
@@ -128,7 +128,7 @@ fn dying(found: &Report, width: usize, lines: &mut Vec<Line>) {
             lines.push(
                 Line::new()
                     .with(DIM, text)
-                    .with(PLAIN, folded(&twice, room)),
+                    .with(PLAIN, folded(&twice, ", ", room)),
             );
         }
         otherwise(deaths, width, lines);
@@ -149,7 +149,7 @@ fn otherwise(deaths: &Deaths, width: usize, lines: &mut Vec<Line>) {
         let mut line = Line::new().with(DIM, format!("    after commit {}", other.after));
         if !other.because_of.is_empty() {
             line.push(DIM, " while ");
-            line.push(PLAIN, folded(&other.because_of, width / 2));
+            line.push(PLAIN, folded(&other.because_of, ", ", width / 2));
             let several = other.because_of.len() > 1;
             line.push(DIM, if several { " run" } else { " runs" });
         }

@@ -164,7 +164,7 @@ fn told(task: &Rehearsed, columns: usize) -> String {
         {
             tries.push_str(&format!(
                 ", each undoing {}",
-                folded(&once.undone, columns * 2 / 3)
+                folded(&once.undone, ", ", columns * 2 / 3)
             ));
         }
         parts.push(tries);
@@ -174,7 +174,7 @@ fn told(task: &Rehearsed, columns: usize) -> String {
         (false, _) => {
             let left = (columns * LINES).saturating_sub(said);
             let room = left.max(columns).saturating_sub("undoes ".len());
-            parts.push(format!("undoes {}", folded(&fails.undone, room)));
+            parts.push(format!("undoes {}", folded(&fails.undone, ", ", room)));
         }
         (true, Some(FlowState::Success)) => parts.push("goes on without it".to_owned()),
         (true, Some(FlowState::Reverted)) => parts.push("nothing to undo".to_owned()),

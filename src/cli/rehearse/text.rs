@@ -5,8 +5,8 @@ use crate::model::{Duration, format_duration};
 
 /// As many names as there is room for: the first ones, and the last.
 #[must_use]
-pub fn folded(names: &[String], room: usize) -> String {
-    let all = names.join(", ");
+pub fn folded(names: &[String], between: &str, room: usize) -> String {
+    let all = names.join(between);
     let (Some((last, others)), true) = (names.split_last(), wide(&all) > room) else {
         return all;
     };
@@ -14,16 +14,16 @@ pub fn folded(names: &[String], room: usize) -> String {
     let mut left = room.saturating_sub(wide(&number) + wide(last) + 3);
     let mut shown = Vec::new();
     for name in others {
-        if wide(name) + 2 > left {
+        if wide(name) + wide(between) > left {
             break;
         }
-        left -= wide(name) + 2;
+        left -= wide(name) + wide(between);
         shown.push(name.as_str());
     }
     if shown.is_empty() {
         return count(names.len(), "task");
     }
-    format!("{number}{} … {last}", shown.join(", "))
+    format!("{number}{} … {last}", shown.join(between))
 }
 
 /// A sentence in lines of at most so many columns; what does not fit into so many lines is left out.
@@ -73,11 +73,11 @@ mod tests {
         let names: Vec<String> = ["pay", "switch", "migrate", "fetch"]
             .map(str::to_owned)
             .into();
-        assert_eq!(folded(&names, 30), "pay, switch, migrate, fetch");
-        assert_eq!(folded(&names, 26), "4 tasks: pay … fetch");
-        assert_eq!(folded(&names, 12), "4 tasks");
-        assert_eq!(folded(&names[..1], 1), "1 task");
-        assert_eq!(folded(&[], 0), "");
+        assert_eq!(folded(&names, ", ", 30), "pay, switch, migrate, fetch");
+        assert_eq!(folded(&names, ", ", 26), "4 tasks: pay … fetch");
+        assert_eq!(folded(&names, ", ", 12), "4 tasks");
+        assert_eq!(folded(&names[..1], ", ", 1), "1 task");
+        assert_eq!(folded(&[], ", ", 0), "");
     }
 
     #[test]

@@ -130,7 +130,7 @@ fn failures(found: &Report) -> Option<(News, String)> {
 
 fn effects(found: &Report, width: usize) -> Option<(News, String)> {
     let left: Vec<String> = left(found).map(|task| task.task.clone()).collect();
-    let names = folded(&left, width.saturating_sub(44).max(24));
+    let names = folded(&left, ", ", width.saturating_sub(44).max(24));
     (!left.is_empty()).then(|| {
         (
             News::Mixed,
