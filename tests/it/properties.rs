@@ -199,11 +199,20 @@ impl World {
             0 => None,
             _ => Some(undecided[which / 6 % undecided.len()]),
         };
-        self.handle(Event::Decide {
+        let decision = Event::Decide {
             verb,
             atom,
             by: operator(),
-        });
+        };
+        // What was interrupted is undone with all that is around it, if that unwinds by now: nobody is asked about it.
+        if atom.is_some_and(|atom| self.history.state(atom) == AtomState::Interrupted) {
+            let mut tried = self.scheduler.clone();
+            if tried.handle(decision.clone(), self.now).is_err() {
+                assert_eq!(tried.checkpoint(), self.history.checkpoint());
+                return;
+            }
+        }
+        self.handle(decision);
     }
 
     /// Lets it run without further faults. Every flow then ends, or is STUCK (E10).

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jobrunner::model::{
-    Change, Checkpoint, Failure, FailureKind, FlowState, Phase, Subject, Timestamp, Value,
+    Change, Checkpoint, Failure, FailureKind, FlowState, Operator, Phase, Subject, Timestamp,
+    Value, Verb,
 };
 use jobrunner::scheduler::{Command, Event, Scheduler};
 
@@ -137,4 +138,65 @@ fn a_flow_has_no_more_time_after_its_conductor_died() {
     assert_eq!(next.next_wakeup(), Some(end));
     assert!(next.handle(Event::Tick, end).is_ok());
     assert_eq!(next.state(), FlowState::Reverting);
+}
+
+#[test]
+fn nobody_is_asked_about_what_was_interrupted_and_is_undone_anyway() {
+    let text = "tasks:\n  g:\n    retry: { times: 2 }\n    tasks:\n      x: { probe: {} }\n      y: { needs: [x], probe: {} }\n  b: { if_interrupted: pause, probe: {} }\n";
+    let plan = try_plan(text, &[]).expect("it compiles");
+    let by = || Operator {
+        who: "me".to_owned(),
+        why: String::new(),
+    };
+    let named = |commands: &[Command], name: &str| {
+        let mut commands = commands.iter();
+        let found = commands.find(|command| plan.atom(command.atom).name == name);
+        found.expect("it is to be carried out").clone()
+    };
+    let now = Timestamp(1);
+    let mut history = History::new(&plan);
+    let mut scheduler =
+        Scheduler::new(plan.clone(), Checkpoint::default(), 1).expect("an empty checkpoint fits");
+    let mut handle = |scheduler: &mut Scheduler, event| {
+        let step = scheduler.handle(event, now).expect("it fits");
+        step.records.iter().for_each(|record| history.add(record));
+        (step.commands, history.checkpoint())
+    };
+    let ended = |command: &Command, fails| Event::Finished {
+        atom: command.atom,
+        attempt: command.attempt,
+        phase: command.phase,
+        outcome: match fails {
+            true => Err(Failure::new(FailureKind::Exit, "exited with code 1")),
+            false => Ok(Value::Null),
+        },
+    };
+    let (begun, _) = handle(&mut scheduler, Event::Resumed);
+    let (next, _) = handle(&mut scheduler, ended(&named(&begun, "g.x"), false));
+    let (undo, _) = handle(&mut scheduler, ended(&named(&next, "g.y"), true));
+    let (undo, _) = handle(&mut scheduler, ended(&named(&undo, "g.y"), false));
+    let x = named(&undo, "g.x");
+    let (_, stuck) = handle(&mut scheduler, ended(&x, true));
+    // The conductor dies while `b` runs.
+    let b = named(&begun, "b").atom;
+    let mut scheduler = Scheduler::new(plan.clone(), stuck, 1).expect("it fits");
+    handle(&mut scheduler, Event::Resumed);
+    let decide = |atom| Event::Decide {
+        verb: Verb::Retry,
+        atom: Some(atom),
+        by: by(),
+    };
+    // That it was interrupted is seen when anything goes on.
+    let (again, _) = handle(&mut scheduler, decide(x.atom));
+    handle(&mut scheduler, ended(&named(&again, "g.x"), true));
+    assert!(scheduler.clone().handle(decide(b), now).is_ok());
+    let (_, cancelled) = handle(&mut scheduler, Event::Cancel(by()));
+    assert_eq!(scheduler.state(), FlowState::Stuck);
+    assert!(scheduler.handle(decide(b), now).is_err());
+    assert_eq!(scheduler.checkpoint(), cancelled);
+    let (undo, _) = handle(&mut scheduler, decide(x.atom));
+    for name in ["g.x", "b"] {
+        handle(&mut scheduler, ended(&named(&undo, name), false));
+    }
+    assert_eq!(scheduler.state(), FlowState::Reverted);
 }
