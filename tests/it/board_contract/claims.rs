@@ -160,7 +160,11 @@ async fn a_job_that_somebody_took_to_where_nobody_looks_is_found_by_the_sweep(ki
     boards.a.post(&other, None).await.unwrap();
     let all = [(mislaid.clone(), None), (other.clone(), None)];
     boards.b.restore(&all, TTL).await.unwrap();
-    assert_eq!(boards.b.restore(&all, TTL).await.unwrap(), 0, "all is there");
+    assert_eq!(
+        boards.b.restore(&all, TTL).await.unwrap(),
+        0,
+        "all is there"
+    );
     let mut claimed = BTreeSet::new();
     for board in [&boards.a, &boards.b] {
         assert_eq!(board.requirements().await.unwrap(), ["[]"]);
@@ -168,7 +172,11 @@ async fn a_job_that_somebody_took_to_where_nobody_looks_is_found_by_the_sweep(ki
     }
     assert_eq!(claimed, [mislaid.job, other.job].into());
     assert_eq!(claim(&boards.a, "x").await, None);
-    assert_eq!(boards.b.restore(&all, TTL).await.unwrap(), 0, "all is leased");
+    assert_eq!(
+        boards.b.restore(&all, TTL).await.unwrap(),
+        0,
+        "all is leased"
+    );
 }
 
 async fn no_job_is_claimed_twice_however_many_race(kind: Kind) {
