@@ -147,7 +147,8 @@ pub trait JobBoard: Send + Sync {
     async fn wait(&self, timeout: Duration) -> Result<(), BoardError>;
 
     /// Posts those jobs of the store that the board does not know; about how many that were, 0 if there were none.
-    /// A job with an owner is posted as leased to it for `ttl`.
+    /// A job with an owner is posted as leased to it for `ttl`. What somebody else has put where no other method looks
+    /// is put right, or set aside and reported.
     async fn restore(
         &self,
         jobs: &[(Notice, Option<ConductorId>)],

@@ -210,7 +210,9 @@ impl JobBoard for RedisBoard {
         for (notice, owner) in jobs {
             call = posting(call, notice).arg(owner.as_ref().map_or("", |owner| &owner.0));
         }
-        self.call(call).await
+        let (posted, aside): (usize, Vec<String>) = self.call(call).await?;
+        self.report(&aside);
+        Ok(posted)
     }
 
     async fn begin_rebuild(&self, who: &ConductorId, ttl: Duration) -> Result<Rebuild, BoardError> {

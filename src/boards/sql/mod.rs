@@ -9,7 +9,9 @@
 //! every few milliseconds; those who wait in the same process are told at once.
 
 mod dialect;
+mod strays;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -115,13 +117,17 @@ impl SqlBoard {
         Ok(row.int(0)?)
     }
 
-    /// Keeps a posting that cannot be read where nobody claims it any more, and says so.
-    async fn set_aside(&self, job: String) -> Result<(), BoardError> {
+    fn report(&self, job: &str) {
         tracing::error!(
             job,
             kept = "postings",
             "a posting on the job board could not be read; it was set aside"
         );
+    }
+
+    /// Keeps a posting that cannot be read where nobody claims it any more, and says so.
+    async fn set_aside(&self, job: String) -> Result<(), BoardError> {
+        self.report(&job);
         self.database
             .write(SET_ASIDE, Args::new().text(job))
             .await?;
@@ -226,14 +232,15 @@ impl JobBoard for SqlBoard {
             let rows = self.database.write(self.dialect.claim, args).await?;
             if let Some(row) = rows.last() {
                 let job = row.text(0)?;
+                let in_its_queue = row.int(2)? != 0;
                 match job.parse() {
-                    Ok(job) => {
+                    Ok(job) if in_its_queue => {
                         return Ok(Some(Claim {
                             job,
                             expired: row.int(1)? != 0,
                         }));
                     }
-                    Err(_) => self.set_aside(job).await?,
+                    Ok(_) | Err(_) => self.set_aside(job).await?,
                 }
             }
             // Somebody else was faster, or the lease that had run out was of a job for others. There may be more.
@@ -304,6 +311,34 @@ impl JobBoard for SqlBoard {
                 return Ok(());
             }
         }
+    }
+
+    async fn restore(
+        &self,
+        jobs: &[(Notice, Option<ConductorId>)],
+        ttl: Duration,
+    ) -> Result<usize, BoardError> {
+        self.look_for_strays().await?;
+        let named: Vec<String> = jobs.iter().map(|(one, _)| one.job.to_string()).collect();
+        let args = Args::new().batch(serde_json::Value::from(named).to_string());
+        let rows = self.database.read(self.dialect.known, args).await?;
+        let mut known = HashSet::new();
+        for row in &rows {
+            let job = row.text(0)?;
+            match row.int(1)? {
+                0 => drop(known.insert(job)),
+                _ => self.set_aside(job).await?,
+            }
+        }
+        let mut posted = 0;
+        for (notice, owner) in jobs {
+            if !known.contains(&notice.job.to_string()) {
+                self.post(notice, owner.as_ref().map(|owner| (owner, ttl)))
+                    .await?;
+                posted += 1;
+            }
+        }
+        Ok(posted)
     }
 
     async fn snapshot(&self, limit: usize) -> Result<Vec<Posting>, BoardError> {
@@ -400,6 +435,9 @@ mod tests {
             dialect.claimable,
             dialect.claim,
             NEXT_EXPIRY,
+            strays::ODD,
+            strays::SET_ASIDE_ODD,
+            dialect.known,
             dialect.renew,
             dialect.release,
             dialect.complete,

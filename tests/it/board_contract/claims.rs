@@ -15,6 +15,7 @@ contract!(
     a_conductor_claims_only_what_it_is_able_to_do,
     requirements_are_those_of_ready_jobs,
     a_posting_whose_requirements_cannot_be_read_is_set_aside_until_it_is_posted_again,
+    a_job_that_somebody_took_to_where_nobody_looks_is_found_by_the_sweep,
     no_job_is_claimed_twice_however_many_race,
     a_released_job_is_ready_in_its_old_place,
     a_completed_job_is_gone,
@@ -149,6 +150,33 @@ async fn a_posting_whose_requirements_cannot_be_read_is_set_aside_until_it_is_po
     boards.b.post(&ready, None).await.unwrap();
     assert_eq!(claim(&boards.a, "x").await, fresh(ready.job));
     assert_eq!(claim(&boards.a, "x").await, None);
+}
+
+async fn a_job_that_somebody_took_to_where_nobody_looks_is_found_by_the_sweep(kind: Kind) {
+    let (boards, _) = kind.with_time().await;
+    let (mislaid, other) = (notice(1), notice(2));
+    boards.a.post(&mislaid, None).await.unwrap();
+    boards.mislay(mislaid.job).await;
+    boards.a.post(&other, None).await.unwrap();
+    let all = [(mislaid.clone(), None), (other.clone(), None)];
+    boards.b.restore(&all, TTL).await.unwrap();
+    assert_eq!(
+        boards.b.restore(&all, TTL).await.unwrap(),
+        0,
+        "all is there"
+    );
+    let mut claimed = BTreeSet::new();
+    for board in [&boards.a, &boards.b] {
+        assert_eq!(board.requirements().await.unwrap(), ["[]"]);
+        claimed.extend(claim(board, "x").await.map(|claim| claim.job));
+    }
+    assert_eq!(claimed, [mislaid.job, other.job].into());
+    assert_eq!(claim(&boards.a, "x").await, None);
+    assert_eq!(
+        boards.b.restore(&all, TTL).await.unwrap(),
+        0,
+        "all is leased"
+    );
 }
 
 async fn no_job_is_claimed_twice_however_many_race(kind: Kind) {

@@ -11,6 +11,7 @@ use jobrunner::boards::MemoryBoard;
 use jobrunner::boards::sql::SqlBoard;
 use jobrunner::model::{ConductorId, JobId, Priority, Timestamp};
 use jobrunner::ports::{Claim, Clock, JobBoard, Notice, Rebuild, SystemClock};
+use sqlx::{Connection as _, MySqlConnection, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
 use super::clock::TestClock;
@@ -68,7 +69,46 @@ use contract;
 pub(super) struct Boards {
     a: Arc<dyn JobBoard>,
     b: Arc<dyn JobBoard>,
+    /// Where others reach it.
+    url: String,
     _folder: Option<tempfile::TempDir>,
+}
+
+impl Boards {
+    /// Takes a job that is ready to where nobody looks, as somebody may who has the database's password.
+    async fn mislay(&self, job: JobId) {
+        let elsewhere = "UPDATE postings SET queue = 'elsewhere' WHERE job = $1";
+        let (kind, url) = (self.url.split_once(':').map(|(kind, _)| kind), &self.url);
+        match kind {
+            // What is in this process nobody else reaches.
+            None => {}
+            Some("redis") => {
+                let (url, job) = (url.clone(), job.to_string());
+                tokio::task::spawn_blocking(move || redis::dequeue(&url, "[]", &job))
+                    .await
+                    .unwrap();
+            }
+            Some("sqlite") => {
+                let mut hand = SqliteConnection::connect(url).await.unwrap();
+                let odd = "UPDATE postings SET leased = 7 WHERE job = $1";
+                let mislaid = sqlx::query(odd).bind(job.to_string()).execute(&mut hand);
+                assert_eq!(mislaid.await.unwrap().rows_affected(), 1);
+            }
+            Some("postgres") => {
+                let mut hand = PgConnection::connect(url).await.unwrap();
+                let mislaid = sqlx::query(elsewhere).bind(job.to_string());
+                let mislaid = mislaid.execute(&mut hand).await.unwrap();
+                assert_eq!(mislaid.rows_affected(), 1);
+            }
+            Some(_) => {
+                let mut hand = MySqlConnection::connect(url).await.unwrap();
+                let elsewhere = "UPDATE postings SET queue = 'elsewhere' WHERE job = ?";
+                let mislaid = sqlx::query(elsewhere).bind(job.to_string());
+                let mislaid = mislaid.execute(&mut hand).await.unwrap();
+                assert_eq!(mislaid.rows_affected(), 1);
+            }
+        }
+    }
 }
 
 /// Whose time it is that leases run on.
@@ -126,6 +166,7 @@ impl Kind {
                 Boards {
                     a: Arc::new(board.clone()),
                     b: Arc::new(board),
+                    url: String::new(),
                     _folder: None,
                 }
             }
@@ -134,6 +175,7 @@ impl Kind {
                 Boards {
                     a: Arc::new(SqlBoard::open(&url, Arc::clone(&clock)).await.unwrap()),
                     b: Arc::new(SqlBoard::open(&url, clock).await.unwrap()),
+                    url,
                     _folder: None,
                 }
             }
@@ -143,6 +185,7 @@ impl Kind {
                 Boards {
                     a: Arc::new(SqlBoard::open(&url, Arc::clone(&clock)).await.unwrap()),
                     b: Arc::new(SqlBoard::open(&url, clock).await.unwrap()),
+                    url,
                     _folder: Some(folder),
                 }
             }
@@ -163,6 +206,7 @@ impl Kind {
         let boards = Boards {
             a: Arc::new(a),
             b: Arc::new(b),
+            url: url.clone(),
             _folder: None,
         };
         (boards, url)

@@ -1,4 +1,4 @@
-//! Real conductors, as processes, each of which reaches MariaDB and Redis through proxies of its own.
+//! Real conductors, as processes, each of which reaches the store and Redis through proxies of its own.
 
 use std::fs::{self, File};
 use std::process::{Child, Stdio};
@@ -22,6 +22,9 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// The lease of these conductors.
 pub const TTL: Duration = Duration::from_secs(2);
 
+/// How the store's server is started.
+const DURABLE: [&str; 1] = ["--sync-binlog=1"];
+
 /// How long what a conductor has started may outlive it: TERM, 2 s, KILL, and a machine that does other things too.
 const AFTERLIFE: Duration = Duration::from_secs(15);
 
@@ -29,14 +32,14 @@ const AFTERLIFE: Duration = Duration::from_secs(15);
 pub struct Post {
     pub child: Child,
     pub name: String,
-    pub to_mariadb: Proxy,
+    pub to_store: Proxy,
     pub to_redis: Proxy,
 }
 
 /// All that a cluster is.
 pub struct Crew {
     pub home: Home,
-    pub mariadb: Server,
+    pub server: Server,
     pub redis: Redis,
     pub database: String,
     pub store: Arc<SqlStore>,
@@ -46,12 +49,11 @@ pub struct Crew {
 }
 
 impl Crew {
-    pub async fn new(conductors: usize) -> Self {
-        let mut mariadb = Server::start(Kind::MariaDb, &[]).await;
-        let redis = Redis::start(&[]);
-        let database = mariadb.database().await;
+    pub async fn new(kind: Kind, conductors: usize) -> Self {
         // What is confirmed has to outlive a server that is killed, and does.
-        mariadb.start_again(&["--sync-binlog=1"]).await;
+        let server = Server::start(kind, &DURABLE).await;
+        let redis = Redis::start(&[]);
+        let database = server.database().await;
         let mut home = Home::new()
             .set("JOBRUNNER_STORE", &database)
             .set("JOBRUNNER_BOARD", &redis.url());
@@ -68,7 +70,7 @@ impl Crew {
         let store = Arc::new(SqlStore::open(&database).await.unwrap());
         let mut crew = Self {
             home,
-            mariadb,
+            server,
             redis,
             database,
             store,
@@ -82,13 +84,10 @@ impl Crew {
         crew
     }
 
-    fn conductor(&mut self, to_mariadb: &Proxy, to_redis: &Proxy) -> (Child, String) {
+    async fn conductor(&mut self, to_store: &Proxy, to_redis: &Proxy) -> (Child, String) {
         self.started += 1;
         let name = format!("c{}", self.started);
-        let store = self.database.replace(
-            &format!(":{}/", self.mariadb.port),
-            &format!(":{}/", to_mariadb.port()),
-        );
+        let store = self.server.through(to_store, &self.database).await;
         let board = format!("redis://127.0.0.1:{}/0", to_redis.port());
         let program = self.home.command("");
         let mut command = bound_to_us(program.get_program().to_str().unwrap());
@@ -120,13 +119,13 @@ impl Crew {
 
     /// Starts a conductor, with ways of its own to the servers.
     pub async fn add(&mut self) {
-        let to_mariadb = Proxy::to(self.mariadb.port).await;
+        let to_store = Proxy::to(self.server.port).await;
         let to_redis = Proxy::to(self.redis.port()).await;
-        let (child, name) = self.conductor(&to_mariadb, &to_redis);
+        let (child, name) = self.conductor(&to_store, &to_redis).await;
         self.posts.push(Post {
             child,
             name,
-            to_mariadb,
+            to_store,
             to_redis,
         });
     }
@@ -146,8 +145,14 @@ impl Crew {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let mut post = self.posts.remove(at);
-        (post.child, post.name) = self.conductor(&post.to_mariadb, &post.to_redis);
+        (post.child, post.name) = self.conductor(&post.to_store, &post.to_redis).await;
         self.posts.insert(at, post);
+    }
+
+    /// Starts the store's server on what it had when it was killed.
+    pub async fn start_server_again(&mut self) {
+        self.server.start_again(&DURABLE).await;
+        self.server.meet(&self.database).await;
     }
 
     pub fn signal(&self, at: usize, signal: Signal) {

@@ -1,5 +1,5 @@
-//! A whole cluster as it is run: MariaDB, Redis and conductors as processes, and everything that can happen to them.
-//! Afterwards the history in the store, and what the tasks wrote with fsync, are held to E1 to E15.
+//! A whole cluster as it is run: MariaDB or MySQL, Redis and conductors as processes, and everything that can happen to
+//! them. Afterwards the history in the store, and what the tasks wrote with fsync, are held to E1 to E15.
 //!
 //! `JOBRUNNER_CASES=200 tests/run cluster::` lets 200 faults happen; `JOBRUNNER_SEED=7` others.
 
@@ -15,8 +15,35 @@ use rustix::process::Signal;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
+use crate::servers::Kind;
 use crate::servers::proxy::Weather;
 use crew::{Crew, TTL};
+
+/// A test for each kind of server that holds the store.
+macro_rules! on_each_server {
+    ($($test:ident),+ $(,)?) => {
+        mod mariadb {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(super::Kind::MariaDb).await;
+            })+
+        }
+        mod mysql {
+            $(#[tokio::test(flavor = "multi_thread")]
+            #[ignore = "needs a MySQL: tests/mysql/run"]
+            async fn $test() {
+                super::$test(super::Kind::MySql).await;
+            })+
+        }
+    };
+}
+
+on_each_server! {
+    whatever_happens_to_a_cluster_every_job_ends_and_every_invariant_holds,
+    a_conductor_that_is_killed_at_any_moment_leaves_nothing_undone,
+    a_frozen_conductor_that_wakes_up_commits_nothing_and_its_tasks_have_ended,
+    a_key_makes_one_job_whoever_posts_at_once,
+}
 
 /// What happens to a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +56,11 @@ enum Fault {
     RedisRestarts,
     /// Redis forgets everything.
     RedisFlushed,
-    /// MariaDB is killed and started again.
-    MariaDbRestarts,
-    /// MariaDB takes nothing for a while.
+    /// The store's server is killed and started again.
+    StoreRestarts,
+    /// The store takes nothing for a while.
     ReadOnly,
-    /// All connections of a conductor to MariaDB are reset.
+    /// All connections of a conductor to the store are reset.
     Reset,
     /// Those that say COMMIT are reset before the server hears it.
     ResetBeforeCommit,
@@ -41,8 +68,8 @@ enum Fault {
     ResetAfterCommit,
     /// Somebody else locks the rows of all jobs, in the reverse of our order.
     Locked,
-    /// A conductor does not reach MariaDB.
-    CutFromMariaDb,
+    /// A conductor does not reach the store.
+    CutFromStore,
     /// A conductor does not reach Redis.
     CutFromRedis,
 }
@@ -52,13 +79,13 @@ const FAULTS: [Fault; 12] = [
     Fault::Frozen,
     Fault::RedisRestarts,
     Fault::RedisFlushed,
-    Fault::MariaDbRestarts,
+    Fault::StoreRestarts,
     Fault::ReadOnly,
     Fault::Reset,
     Fault::ResetBeforeCommit,
     Fault::ResetAfterCommit,
     Fault::Locked,
-    Fault::CutFromMariaDb,
+    Fault::CutFromStore,
     Fault::CutFromRedis,
 ];
 
@@ -81,10 +108,10 @@ impl Fault {
             Self::RedisFlushed => redis::cmd("FLUSHALL")
                 .exec(&mut crew.redis.connect())
                 .unwrap(),
-            Self::MariaDbRestarts => {
-                crew.mariadb.kill();
+            Self::StoreRestarts => {
+                crew.server.kill();
                 tokio::time::sleep(moment).await;
-                crew.mariadb.start_again(&["--sync-binlog=1"]).await;
+                crew.start_server_again().await;
             }
             Self::ReadOnly => {
                 let mut admin = admin(crew).await;
@@ -92,7 +119,7 @@ impl Fault {
                 tokio::time::sleep(moment).await;
                 admin.execute("SET GLOBAL read_only = 0").await.unwrap();
             }
-            Self::Reset => crew.posts[at].to_mariadb.cut(),
+            Self::Reset => crew.posts[at].to_store.cut(),
             Self::ResetBeforeCommit => {
                 commits_are_cut(crew, at, Weather::CutBefore(b"COMMIT".to_vec()), moment).await;
             }
@@ -114,12 +141,12 @@ impl Fault {
                 tokio::time::sleep(moment).await;
                 let _ = admin.execute("ROLLBACK").await;
             }
-            Self::CutFromMariaDb => {
+            Self::CutFromStore => {
                 let weather = [Weather::Silent, Weather::Refused];
                 let post = &crew.posts[at];
-                post.to_mariadb.set(chance.choice(weather).unwrap());
+                post.to_store.set(chance.choice(weather).unwrap());
                 tokio::time::sleep(TTL + moment).await;
-                post.to_mariadb.set(Weather::Fair);
+                post.to_store.set(Weather::Fair);
             }
             Self::CutFromRedis => {
                 let weather = [Weather::Silent, Weather::Refused];
@@ -134,27 +161,26 @@ impl Fault {
 
 async fn admin(crew: &Crew) -> MySqlConnection {
     let database = crew.database.rsplit_once('/').unwrap().1;
-    MySqlConnection::connect(&crew.mariadb.admin(database))
+    MySqlConnection::connect(&crew.server.admin(database))
         .await
         .unwrap()
 }
 
 async fn commits_are_cut(crew: &Crew, at: usize, weather: Weather, moment: Duration) {
-    crew.posts[at].to_mariadb.set(weather);
+    crew.posts[at].to_store.set(weather);
     tokio::time::sleep(moment).await;
-    crew.posts[at].to_mariadb.set(Weather::Fair);
+    crew.posts[at].to_store.set(Weather::Fair);
 }
 
 fn number(variable: &str) -> Option<u64> {
     Some(std::env::var(variable).ok()?.parse().expect("a number"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whatever_happens_to_a_cluster_every_job_ends_and_every_invariant_holds() {
+async fn whatever_happens_to_a_cluster_every_job_ends_and_every_invariant_holds(kind: Kind) {
     let seed = number("JOBRUNNER_SEED").unwrap_or(1);
     let count = number("JOBRUNNER_CASES").map_or(FAULTS.len(), |count| count as usize);
     let mut chance = Rng::with_seed(seed);
-    let mut crew = Crew::new(3).await;
+    let mut crew = Crew::new(kind, 3).await;
     let mut faults = Vec::new();
     while faults.len() < count {
         let mut all = FAULTS;
@@ -173,12 +199,11 @@ async fn whatever_happens_to_a_cluster_every_job_ends_and_every_invariant_holds(
     ledger::judge(&crew).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_conductor_that_is_killed_at_any_moment_leaves_nothing_undone() {
+async fn a_conductor_that_is_killed_at_any_moment_leaves_nothing_undone(kind: Kind) {
     let seed = number("JOBRUNNER_SEED").unwrap_or(1);
     let kills = number("JOBRUNNER_CASES").unwrap_or(8);
     let mut chance = Rng::with_seed(seed);
-    let mut crew = Crew::new(2).await;
+    let mut crew = Crew::new(kind, 2).await;
     for _ in 0..kills {
         for flow in ["good", "bad", "once"] {
             crew.post(flow);
@@ -191,9 +216,8 @@ async fn a_conductor_that_is_killed_at_any_moment_leaves_nothing_undone() {
     ledger::judge(&crew).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_conductor_that_wakes_up_commits_nothing_and_its_tasks_have_ended() {
-    let mut crew = Crew::new(1).await;
+async fn a_frozen_conductor_that_wakes_up_commits_nothing_and_its_tasks_have_ended(kind: Kind) {
+    let mut crew = Crew::new(kind, 1).await;
     for flow in ["good", "bad", "once"] {
         crew.post(flow);
     }
@@ -229,9 +253,8 @@ async fn events(crew: &Crew) -> Vec<i64> {
     seqs
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_key_makes_one_job_whoever_posts_at_once() {
-    let crew = Crew::new(1).await;
+async fn a_key_makes_one_job_whoever_posts_at_once(kind: Kind) {
+    let crew = Crew::new(kind, 1).await;
     let mut posting = Vec::new();
     for _ in 0..4 {
         let mut command = crew.home.command("post good.flow.yaml --key one");

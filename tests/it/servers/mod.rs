@@ -156,9 +156,15 @@ impl Server {
         if self.kind != Kind::MySql {
             return there;
         }
-        // The server takes a password without TLS once it has had it by TLS.
-        MySqlConnection::connect(url).await.unwrap();
+        self.meet(url).await;
         format!("{there}?ssl-mode=DISABLED")
+    }
+
+    /// A MySQL takes a password without TLS once it has had it by TLS, since it was started.
+    pub async fn meet(&self, url: &str) {
+        if self.kind == Kind::MySql {
+            MySqlConnection::connect(url).await.unwrap();
+        }
     }
 
     /// The URL of the administrator.

@@ -144,6 +144,18 @@ pub fn let_pass(url: &str, time: Duration) {
     }
 }
 
+/// Takes a ready job out of its queue, and the queue out of those that are looked at.
+pub fn dequeue(url: &str, requires: &str, job: &str) {
+    let prefix = url.split("prefix=").nth(1).unwrap_or("jobrunner");
+    let key = |name: &str| format!("{{{prefix}}}:1:{name}");
+    let mut connection = connect(url);
+    let taken: i64 = connection
+        .zrem(key(&format!("queue:{requires}")), job)
+        .unwrap();
+    assert_eq!(taken, 1);
+    let _: i64 = connection.srem(key("queues"), requires).unwrap();
+}
+
 fn run(port: u16, arguments: &[String], folder: &tempfile::TempDir) -> Option<Child> {
     let mut command = bound_to_us("redis-server");
     command

@@ -15,7 +15,7 @@ use super::{as_admin, database};
 use crate::cli::Home;
 use crate::servers::{Kind, Server};
 
-/// A counter of MariaDB, over all its sessions.
+/// A counter of MariaDB or MySQL, over all its sessions.
 async fn counter(admin: &mut MySqlConnection, name: &str) -> i64 {
     let asked = AssertSqlSafe(format!("SHOW GLOBAL STATUS LIKE '{name}'"));
     let row = admin.fetch_one(sqlx::raw_sql(asked)).await.unwrap();
@@ -48,7 +48,17 @@ async fn statements(server: &Server, admin: &mut MySqlConnection, length: usize)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_of_a_chain_costs_five_statements_in_mariadb() {
-    let server = Server::start(Kind::MariaDb, &[]).await;
+    a_link_of_a_chain_costs_five_statements(Kind::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a MySQL: tests/mysql/run"]
+async fn a_link_of_a_chain_costs_five_statements_in_mysql() {
+    a_link_of_a_chain_costs_five_statements(Kind::MySql).await;
+}
+
+async fn a_link_of_a_chain_costs_five_statements(kind: Kind) {
+    let server = Server::start(kind, &[]).await;
     let mut admin = MySqlConnection::connect(&server.admin("mysql"))
         .await
         .unwrap();
@@ -70,12 +80,14 @@ fn notice(n: u128, requires: &str) -> Notice {
     }
 }
 
-/// Posts, claims, renews, releases, claims and completes a job, beside whatever is on the board.
+/// Posts, claims, renews, releases, claims and completes a job, and sweeps, beside whatever is on the board.
 async fn life(board: &SqlBoard, n: u128) {
     let me = ConductorId(format!("me:{n}"));
     let able = ["[\"mine\"]".to_owned(), "[\"none\"]".to_owned()];
     let ttl = Duration::from_secs(15);
     board.post(&notice(n, &able[0]), None).await.unwrap();
+    let in_the_store = [(notice(n, &able[0]), None)];
+    assert_eq!(board.restore(&in_the_store, ttl).await.unwrap(), 0);
     assert!(board.requirements().await.unwrap().contains(&able[0]));
     let claim = board.claim(&me, &able, ttl).await.unwrap().unwrap();
     assert_eq!(claim.job, JobId(Uuid::from_u128(n)));
@@ -91,26 +103,48 @@ async fn life(board: &SqlBoard, n: u128) {
 
 /// 50,000 jobs that others can do, 50,000 that others are doing.
 fn crowd(kind: Kind) -> String {
-    let (id, series) = match kind {
-        Kind::MariaDb | Kind::MySql => ("UUID()", "seq_1_to_100000 AS s (n)"),
-        Kind::Postgres => ("gen_random_uuid()", "generate_series(1, 100000) AS s (n)"),
+    let (id, queue, numbers) = match kind {
+        Kind::MariaDb => (
+            "UUID()",
+            "SHA2('[\"other\"]', 256)",
+            "(SELECT seq AS n FROM seq_1_to_100000) AS s",
+        ),
+        // What counts without a table: five digits, each from a list of ten.
+        Kind::MySql => (
+            "UUID()",
+            "SHA2('[\"other\"]', 256)",
+            "(WITH digits (d) AS (VALUES ROW(0), ROW(1), ROW(2), ROW(3), ROW(4), ROW(5), ROW(6), ROW(7), ROW(8), ROW(9))
+              SELECT a.d + 10 * b.d + 100 * c.d + 1000 * d.d + 10000 * e.d AS n
+              FROM digits AS a, digits AS b, digits AS c, digits AS d, digits AS e) AS s",
+        ),
+        Kind::Postgres => (
+            "gen_random_uuid()",
+            "encode(sha256('[\"other\"]'), 'hex')",
+            "generate_series(1, 100000) AS s (n)",
+        ),
     };
-    let series = series.replace(
-        "seq_1_to_100000 AS s (n)",
-        "(SELECT seq AS n FROM seq_1_to_100000) AS s",
-    );
     format!(
-        "INSERT INTO queues (queue, requires) VALUES ('0', '[\"other\"]');
+        "INSERT INTO queues (queue, requires) VALUES ({queue}, '[\"other\"]');
          INSERT INTO postings (job, requires, queue, priority, leased, holder, until, expired)
-         SELECT {id}, '[\"other\"]', '0', n % 5, n % 2, CASE WHEN n % 2 = 1 THEN 'other' END,
+         SELECT {id}, '[\"other\"]', {queue}, n % 5, n % 2, CASE WHEN n % 2 = 1 THEN 'other' END,
              CASE WHEN n % 2 = 1 THEN 4000000000000 ELSE 0 END, 0
-         FROM {series}"
+         FROM {numbers}"
     )
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_costs_the_same_whatever_is_on_the_board_in_mariadb() {
-    let server = Server::start(Kind::MariaDb, &[]).await;
+    a_claim_costs_the_same_whatever_is_on_the_board(Kind::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a MySQL: tests/mysql/run"]
+async fn a_claim_costs_the_same_whatever_is_on_the_board_in_mysql() {
+    a_claim_costs_the_same_whatever_is_on_the_board(Kind::MySql).await;
+}
+
+async fn a_claim_costs_the_same_whatever_is_on_the_board(kind: Kind) {
+    let server = Server::start(kind, &[]).await;
     let url = server.database().await;
     let board = SqlBoard::open(&url, Arc::new(SystemClock)).await.unwrap();
     let mut admin = MySqlConnection::connect(&server.admin(database(&url)))
@@ -132,7 +166,7 @@ async fn a_claim_costs_the_same_whatever_is_on_the_board_in_mariadb() {
     let before = rows(&mut admin).await;
     life(&board, 2).await;
     let empty = rows(&mut admin).await - before;
-    as_admin(Kind::MariaDb, &server, &url, &crowd(Kind::MariaDb)).await;
+    as_admin(kind, &server, &url, &crowd(kind)).await;
     let before = rows(&mut admin).await;
     life(&board, 3).await;
     let full = rows(&mut admin).await - before;
@@ -140,6 +174,45 @@ async fn a_claim_costs_the_same_whatever_is_on_the_board_in_mariadb() {
         full <= empty + 50,
         "{empty} rows were looked at, and {full} with 100,000 jobs there"
     );
+}
+
+/// Nothing of what is said to it is on its way out of MySQL.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a MySQL: tests/mysql/run"]
+async fn nothing_is_said_to_mysql_that_it_gives_up() {
+    let server = Server::start(Kind::MySql, &[]).await;
+    let mut admin = MySqlConnection::connect(&server.admin("performance_schema"))
+        .await
+        .unwrap();
+    let mut warned = async || {
+        let asked = "SELECT CAST(SUM(sum_error_raised) AS SIGNED)
+                     FROM events_errors_summary_global_by_error WHERE error_name LIKE '%DEPRECATED%'";
+        let warned: i64 = sqlx::query_scalar(asked)
+            .fetch_one(&mut admin)
+            .await
+            .unwrap();
+        warned
+    };
+    let before = warned().await;
+    let url = server.database().await;
+    let told = url.clone();
+    tokio::task::spawn_blocking(move || {
+        let home = Home::with("chain.flow.yaml", &chain(3)).set("JOBRUNNER_STORE", &told);
+        home.run("run chain.flow.yaml").exits(0);
+        home.run("post chain.flow.yaml").exits(0);
+        home.run("run --until-empty").exits(0);
+        home.run("show").exits(0);
+        home.run("prune --older-than 0s").exits(0);
+    })
+    .await
+    .unwrap();
+    assert_eq!(warned().await, before, "deprecated");
+    // It does count them.
+    let mut user = MySqlConnection::connect(&url).await.unwrap();
+    let given_up = "CREATE TABLE t (a INT PRIMARY KEY);
+                    INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = VALUES(a)";
+    user.execute(sqlx::raw_sql(given_up)).await.unwrap();
+    assert!(warned().await > before, "not counted");
 }
 
 /// How many rows of the board were looked at, once all sessions have told.

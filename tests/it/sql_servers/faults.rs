@@ -21,7 +21,8 @@ each_server! {
     a_connection_that_died_while_idle_is_replaced_unnoticed,
     a_store_goes_on_after_its_server_was_killed,
     a_commit_that_loses_in_a_deadlock_is_done_again,
-    a_posting_that_cannot_be_read_is_set_aside_and_the_others_go_on;
+    a_posting_that_cannot_be_read_is_set_aside_and_the_others_go_on,
+    a_posting_in_a_queue_that_nobody_knows_is_set_aside_or_found;
     a_frozen_server_holds_nobody_up_for_ever,
 }
 
@@ -250,4 +251,58 @@ async fn a_posting_that_cannot_be_read_is_set_aside_and_the_others_go_on(kind: K
     }
     let kept = "SELECT count(*) FROM postings WHERE job = 'nonsense' AND leased = 2";
     assert_eq!(raw.count(kept).await, 1, "{kind:?}");
+}
+
+async fn a_posting_in_a_queue_that_nobody_knows_is_set_aside_or_found(kind: Kind) {
+    let server = Server::shared(kind).await;
+    let url = server.database().await;
+    let board = SqlBoard::open(&url, Arc::new(SystemClock)).await.unwrap();
+    let good = Notice {
+        job: job(1).id,
+        priority: Priority::Normal,
+        requires: "[]".to_owned(),
+    };
+    board.post(&good, None).await.unwrap();
+    let mut raw = Raw::connect(kind, &url).await;
+    let ids: Vec<JobId> = (2..8).map(|n| job(n).id).collect();
+    let hash = |text: &str| match kind {
+        Kind::MariaDb | Kind::MySql => format!("SHA2('{text}', 256)"),
+        Kind::Postgres => format!("encode(sha256('{text}'), 'hex')"),
+    };
+    let (plain, named) = (hash("[]"), hash("[\"gpu\"]"));
+    for (job, requires, queue, leased) in [
+        // In queues that nothing says anything of, two in one.
+        (0, "[]", "''", 0),
+        (1, "[]", "'elsewhere'", 0),
+        (2, "[\"gpu\"]", "'elsewhere'", 0),
+        // In a queue that is known and not its own: it would be claimed first.
+        (3, "[\"gpu\"]", &*plain, 0),
+        // In a state that there is not.
+        (4, "[]", &*plain, -1),
+        // Nothing is wrong with this one.
+        (5, "[\"gpu\"]", &*named, 0),
+    ] {
+        let id = ids[job];
+        raw.run(&format!(
+            "INSERT INTO postings (job, requires, queue, priority, leased, until, expired)
+             VALUES ('{id}', '{requires}', {queue}, 0, {leased}, 0, 0)"
+        ))
+        .await;
+    }
+    let able = ["[]".to_owned(), "[\"gpu\"]".to_owned()];
+    let ttl = Duration::from_secs(60);
+    let mut claimed = Vec::new();
+    // The third in the wrong queue is found when its turn comes.
+    let claim = board.claim(&who("x"), &able[..1], ttl).await.unwrap();
+    claimed.extend(claim.map(|claim| claim.job));
+    let before = board.requirements().await.unwrap();
+    assert!(before.is_empty(), "{before:?}");
+    assert_eq!(board.restore(&[], ttl).await.unwrap(), 0);
+    assert_eq!(board.requirements().await.unwrap(), able[1..], "{kind:?}");
+    while let Some(claim) = board.claim(&who("x"), &able, ttl).await.unwrap() {
+        claimed.push(claim.job);
+    }
+    assert_eq!(claimed, [good.job, ids[5]], "{kind:?}");
+    let kept = "SELECT count(*) FROM postings WHERE leased = 2 AND holder IS NULL";
+    assert_eq!(raw.count(kept).await, 5, "{kind:?}");
 }

@@ -18,8 +18,8 @@ pub(super) struct Dialect {
     /// `$1` able, a JSON array of `requires`, `$2` now. A row if there is something to claim, or a lease that has run
     /// out.
     pub(super) claimable: &'static str,
-    /// `$1` able, `$2` now, `$3` who, `$4` until. Old leases first, then the claim. The last row: job, expired. None if
-    /// somebody else was faster.
+    /// `$1` able, `$2` now, `$3` who, `$4` until. Old leases first, then the claim. The last row: job, expired, whether it
+    /// stood in the queue of what it requires. None if somebody else was faster.
     pub(super) claim: &'static str,
     /// `$1` who, `$2` until, `$3` jobs, a JSON array. Those of them that are held.
     pub(super) renew: &'static str,
@@ -27,10 +27,28 @@ pub(super) struct Dialect {
     pub(super) release: &'static str,
     /// `$1` who, `$2` job. A row if it is done.
     pub(super) complete: &'static str,
+    /// `$1` jobs, a JSON array. Those of them that are on the board, without what was set aside: job, whether it is
+    /// leased for ever.
+    pub(super) known: &'static str,
+    /// For queues that have names of their own: how those are found that no look at the board finds.
+    pub(super) queues: Option<Queues>,
     /// `$1` limit. The first to be claimed first, without what was set aside: job, requires, priority, holder, until.
     pub(super) snapshot: &'static str,
     /// `$1` id, `$2` now, `$3` until, `$4` what it tells. Forgets those of whom nothing was heard.
     pub(super) register: &'static str,
+}
+
+/// Queues are looked at by name, and their names are kept. Whoever puts a posting there by hand may have kept none.
+pub(super) struct Queues {
+    /// The first posting that is ready, in the order of queues: its queue, job, whether it stands in the queue of what it
+    /// requires, whether that name is kept.
+    pub(super) first: &'static str,
+    /// `$1` queue. The same for the queues behind that one.
+    pub(super) next: &'static str,
+    /// `$1` job. Keeps the name of its queue.
+    pub(super) keep: &'static str,
+    /// `$1` job, `$2` queue. Sets the posting aside if it stands in that queue.
+    pub(super) set_aside: &'static str,
 }
 
 /// The scripts of a database.

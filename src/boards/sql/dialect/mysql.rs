@@ -6,7 +6,7 @@
 //! The optimizer must not be wise, whatever its statistics say: `LIMIT 1` keeps it from gathering all that a queue holds,
 //! and leases are looked for by `until` alone, which is 0 for what is not leased.
 
-use super::Dialect;
+use super::{Dialect, Queues};
 
 macro_rules! able {
     () => {
@@ -29,12 +29,29 @@ macro_rules! first_of {
     };
 }
 
-/// The postings of the jobs `$3`, a JSON array.
+/// The postings of jobs, a JSON array.
 macro_rules! named {
-    () => {
-        "JSON_TABLE($3, '$[*]' COLUMNS (
+    ($jobs:literal) => {
+        concat!(
+            "JSON_TABLE(",
+            $jobs,
+            ", '$[*]' COLUMNS (
              job VARCHAR(36) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$')) AS named
          STRAIGHT_JOIN postings AS p ON p.job = named.job"
+        )
+    };
+}
+
+/// The first posting of the first queue.
+macro_rules! first_queue {
+    ($behind:literal) => {
+        concat!(
+            "SELECT p.queue, p.job, p.queue = SHA2(p.requires, 256), EXISTS (
+                 SELECT 1 FROM queues AS k WHERE k.queue = p.queue AND k.requires = p.requires)
+             FROM postings AS p FORCE INDEX (postings_queue) WHERE p.leased = 0 ",
+            $behind,
+            " ORDER BY p.queue, p.priority, p.n LIMIT 1"
+        )
     };
 }
 
@@ -82,14 +99,15 @@ pub(super) const MYSQL: Dialect = Dialect {
          SET t.expired = first.held + 0 * LAST_INSERT_ID(t.n), t.leased = 1, t.holder = $3,
              t.until = $4
          WHERE t.leased = 0;
-         SELECT job, expired FROM postings WHERE n = LAST_INSERT_ID()"
+         SELECT job, expired, queue = SHA2(requires, 256) FROM postings
+         WHERE n = LAST_INSERT_ID()"
     ),
     renew: concat!(
         "UPDATE ",
-        named!(),
+        named!("$3"),
         " SET p.leased = 1, p.until = $2 WHERE p.holder = $1;
          SELECT p.job FROM ",
-        named!(),
+        named!("$3"),
         " WHERE p.holder = $1"
     ),
     release: "
@@ -99,6 +117,22 @@ pub(super) const MYSQL: Dialect = Dialect {
     complete: "
         GUARD DELETE FROM postings WHERE job = $2 AND holder = $1;
         UPDATE pulse SET beat = beat + 1 WHERE id = 1",
+    known: concat!(
+        "SELECT p.job, p.leased = 1 AND p.until <= 0 FROM ",
+        named!("$1"),
+        " WHERE p.leased < 2"
+    ),
+    queues: Some(Queues {
+        first: first_queue!(""),
+        next: first_queue!("AND p.queue > $1"),
+        keep: "
+            INSERT INTO queues (queue, requires)
+            SELECT p.queue, p.requires FROM postings AS p WHERE p.job = $1
+            ON DUPLICATE KEY UPDATE queues.requires = p.requires;
+            UPDATE pulse SET beat = beat + 1 WHERE id = 1",
+        set_aside: "
+            UPDATE postings SET leased = 2, holder = NULL, until = 0 WHERE job = $1 AND queue = $2",
+    }),
     snapshot: "
         SELECT job, requires, priority, holder, until FROM postings
         WHERE leased + 0 < 2 ORDER BY priority, n LIMIT $1",

@@ -3,11 +3,27 @@
 //! The planner must not be wise, whatever its statistics say: the order and `LIMIT 1` keep it from gathering all that a
 //! queue holds, and leases are looked for by `until` alone, which is 0 for what is not leased.
 
-use super::Dialect;
+use super::{Dialect, Queues};
 
 macro_rules! queue {
     ($requires:literal) => {
         concat!("encode(sha256(convert_to(", $requires, ", 'UTF8')), 'hex')")
+    };
+}
+
+/// The first posting of the first queue.
+macro_rules! first_queue {
+    ($behind:literal) => {
+        concat!(
+            "SELECT p.queue, p.job, CASE WHEN p.queue = ",
+            queue!("p.requires"),
+            "    THEN 1 ELSE 0 END, CASE WHEN EXISTS (
+                 SELECT 1 FROM queues AS k WHERE k.queue = p.queue AND k.requires = p.requires)
+                 THEN 1 ELSE 0 END
+             FROM postings AS p WHERE p.leased = 0 ",
+            $behind,
+            " ORDER BY p.queue, p.priority, p.n LIMIT 1"
+        )
     };
 }
 
@@ -64,7 +80,9 @@ pub(super) const POSTGRES: Dialect = Dialect {
         queue!("able.requires"),
         "        ORDER BY q.priority, q.n LIMIT 1 FOR UPDATE SKIP LOCKED) AS p
              ORDER BY p.priority, p.n LIMIT 1)
-         RETURNING job, expired"
+         RETURNING job, expired, CASE WHEN queue = ",
+        queue!("requires"),
+        " THEN 1 ELSE 0 END"
     ),
     renew: "
         UPDATE postings SET leased = 1, until = $2
@@ -85,6 +103,23 @@ pub(super) const POSTGRES: Dialect = Dialect {
             UPDATE pulse SET beat = beat + 1 WHERE EXISTS (SELECT 1 FROM completed)
         )
         SELECT job FROM completed",
+    known: "
+        SELECT p.job, CASE WHEN p.leased = 1 AND p.until <= 0 THEN 1 ELSE 0 END
+        FROM json_array_elements_text($1::json) AS named (job)
+        JOIN postings AS p ON p.job = named.job WHERE p.leased < 2",
+    queues: Some(Queues {
+        first: first_queue!(""),
+        next: first_queue!("AND p.queue > $1"),
+        keep: "
+            WITH kept AS (
+                INSERT INTO queues (queue, requires)
+                SELECT queue, requires FROM postings WHERE job = $1
+                ON CONFLICT (queue) DO UPDATE SET requires = excluded.requires
+            )
+            UPDATE pulse SET beat = beat + 1",
+        set_aside: "
+            UPDATE postings SET leased = 2, holder = NULL, until = 0 WHERE job = $1 AND queue = $2",
+    }),
     snapshot: "
         SELECT job, requires, priority, holder, until FROM postings
         WHERE leased + 0 < 2 ORDER BY priority + 0, n LIMIT $1",

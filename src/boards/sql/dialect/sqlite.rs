@@ -60,7 +60,7 @@ pub(in crate::boards::sql) const SQLITE: Dialect = Dialect {
      UPDATE postings SET leased = 1, holder = $3, until = $4, expired = holder IS NOT NULL
      WHERE job = (",
         first_ready!(),
-        ") RETURNING job, expired;
+        ") RETURNING job, expired, 1;
      COMMIT"
     ),
     renew: "
@@ -79,6 +79,11 @@ pub(in crate::boards::sql) const SQLITE: Dialect = Dialect {
         beat_if_changed!(),
         "COMMIT"
     ),
+    known: "
+        SELECT job, 0 FROM postings
+        WHERE job IN (SELECT value FROM json_each($1)) AND leased < 2",
+    // What is ready is looked at, whatever it requires, and what was leased until long ago too.
+    queues: None,
     snapshot: "
         SELECT job, requires, priority, holder, until FROM postings
         WHERE leased + 0 < 2 ORDER BY priority, n LIMIT $1",

@@ -21,10 +21,17 @@ macro_rules! id {
     };
 }
 
+/// What a row of the batch changes if its atom is known. MariaDB has no name for the row that was to be inserted, and
+/// MySQL gives up `VALUES()`: both know the batch itself.
 macro_rules! upsert_atoms {
-    () => {
-        " ON DUPLICATE KEY UPDATE name = VALUES(name), state = VALUES(state),
-              epoch = VALUES(epoch), form = VALUES(form), content = VALUES(content);"
+    ($epoch:literal, $form:literal) => {
+        concat!(
+            " ON DUPLICATE KEY UPDATE name = b.name, state = b.state, epoch = ",
+            $epoch,
+            ", form = ",
+            $form,
+            ", content = b.content;"
+        )
     };
 }
 
@@ -75,7 +82,7 @@ macro_rules! write {
              FROM JSON_TABLE($1, '$[*]' COLUMNS (
                  job ", id!(), "'$[0]', atom BIGINT PATH '$[1]', name ", text!(), "'$[2]',
                  state ", text!(), "'$[3]', epoch BIGINT PATH '$[4]', content ", text!(), "'$[5]')) AS b",
-            upsert_atoms!(),
+            upsert_atoms!("b.epoch", "$10"),
             "INSERT INTO events (job, seq, epoch, form, record)
              SELECT b.job, b.seq, b.epoch, $10, b.record
              FROM JSON_TABLE($2, '$[*]' COLUMNS (
@@ -156,7 +163,7 @@ pub(super) const MYSQL: Dialect = Dialect {
         text!(),
         "'$[3]')) AS b WHERE ",
         moved!(),
-        upsert_atoms!(),
+        upsert_atoms!("$3", "$8"),
         "GUARDED INSERT INTO events (job, seq, epoch, form, record)
          SELECT $1, $4 + b.n, $3, $8, b.record
          FROM JSON_TABLE($7, '$[*]' COLUMNS (
