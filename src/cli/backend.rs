@@ -13,7 +13,7 @@ use crate::boards::redis::{RedisAddress, RedisBoard};
 use crate::boards::sql::SqlBoard;
 use crate::model::{ConductorId, Duration};
 use crate::ports::{JobBoard, Notice, Store, SystemClock};
-use crate::sql::without_password;
+use crate::sql::{check_url, without_password};
 use crate::stores::sql::SqlStore;
 
 /// The store and the board.
@@ -129,7 +129,10 @@ fn checked(url: &str, what: &str) -> Result<String> {
             .help(format!("write {}", url_of(&absolute(url)))));
     };
     match scheme {
-        "sqlite" | "mysql" | "mariadb" | "postgres" | "postgresql" => Ok(url.to_owned()),
+        "sqlite" | "mysql" | "mariadb" | "postgres" | "postgresql" => match check_url(url) {
+            Ok(()) => Ok(url.to_owned()),
+            Err(why) => Err(Error::input(format!("the {what} {why}")).because(&why)),
+        },
         "redis" | "rediss" if what == "board" => Ok(url.to_owned()),
         "redis" | "rediss" => Err(Error::input(format!(
             "the {what} `{}`: Redis can be the board, not the store",

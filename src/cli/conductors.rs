@@ -22,7 +22,9 @@ use crate::ports::{Clock, JobSummary, Registered, SystemClock};
     after_help = "A conductor that ended in order is gone from the list at once; one that died is listed for an hour.\n\
 \n\
 With `--format json`: {\"version\": 1, \"conductors\": [{\"id\", \"name\", \"host\", \"since\", \"seen_at\", \"gone\", \
-\"jobs\", \"max_jobs\", \"max_tasks\", \"lease_ttl_ms\", \"labels\", \"capabilities\", \"lacks\"}]}."
+\"jobs\", \"max_jobs\", \"max_tasks\", \"lease_ttl_ms\", \"labels\", \"capabilities\", \"looked\": [{\"requires\", \"lacks\"}]}]}. \
+\"looked\" has what was on the board when the conductor last looked: what jobs require, and the first of it that the \
+conductor lacks, null if it has all of it, each as in a flow."
 )]
 pub struct Arguments {
     /// How it is told
@@ -102,6 +104,9 @@ fn is_gone(one: &Registered, now: Timestamp) -> bool {
 
 fn object(one: &Registered, now: Timestamp) -> Value {
     let about = &one.conductor;
+    let looked = about.lacks.iter().map(
+        |(requires, lacks)| json!({ "requires": read(requires), "lacks": lacks.as_deref().map(read) }),
+    );
     json!({
         "id": about.id.0,
         "name": about.name,
@@ -115,8 +120,13 @@ fn object(one: &Registered, now: Timestamp) -> Value {
         "lease_ttl_ms": about.lease_ttl_ms,
         "labels": about.labels,
         "capabilities": about.capabilities,
-        "lacks": about.lacks,
+        "looked": looked.collect::<Vec<Value>>(),
     })
+}
+
+/// What a conductor's words mean; whatever makes no sense, as it stands.
+fn read(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| json!(text))
 }
 
 /// What keeps a job from being run: its own state, or what each conductor lacks.
@@ -224,7 +234,7 @@ pub fn requirements(requires: &str) -> String {
 
 /// One requirement, likewise: `has_command: rustup`.
 fn requirement(text: &str) -> String {
-    serde_json::from_str(text).map_or_else(|_| text.to_owned(), |one| words(&one))
+    words(&read(text))
 }
 
 fn words(one: &Value) -> String {

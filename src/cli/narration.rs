@@ -67,7 +67,8 @@ fn task(progress: &Progress, atom: AtomId, record: &Record) -> Option<Line> {
                 line.push(PLAIN, format!("  {variable}={}", shown(value)));
             }
             if progress.asks(atom) {
-                let what = format!("  waits for `jobrunner approve JOB {name}`, or `deny`");
+                let job = progress.job;
+                let what = format!("  waits for `jobrunner approve {job} {name}`, or `deny`");
                 line.push(MAGENTA, what);
             }
             line

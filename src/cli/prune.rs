@@ -19,7 +19,7 @@ use crate::ports::{Clock, SystemClock};
 takes its key with it: the next post with that key makes a new job."
 )]
 pub struct Arguments {
-    /// Those that ended so long ago, such as 30d
+    /// Those that ended so long ago, such as 30d; `0s`: all that have ended
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     older_than: Duration,
     /// Tell which they are, and remove nothing

@@ -227,13 +227,15 @@ fn operator(why: String) -> Operator {
     Operator { who: who(), why }
 }
 
-/// The user at this machine, for the record.
+/// The user at this machine, for the record: as the environment says (which `sudo` and others set), else by the system's
+/// list of users, else by number.
 #[must_use]
 pub fn who() -> String {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
-    let host = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
-    user.map_or_else(|_| host.clone(), |user| format!("{user}@{host}"))
+    let named = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    let user = named("USER")
+        .or_else(|| named("LOGNAME"))
+        .or_else(|| whoami::username().ok().filter(|name| !name.is_empty()))
+        .unwrap_or_else(|| format!("uid {}", rustix::process::geteuid().as_raw()));
+    let host = rustix::system::uname();
+    format!("{user}@{}", host.nodename().to_string_lossy())
 }

@@ -37,7 +37,7 @@ pub fn command(arguments: &[OsString]) -> Result<(Command, Option<Source>)> {
     // Arguments of all commands are told by `build` alone.
     command.build();
     let glance = glance(&command, arguments);
-    let command = Cli::command();
+    let command = with_usage(command);
     let Some(name) = glance.command.clone() else {
         return Ok((command, None));
     };
@@ -85,6 +85,16 @@ pub fn command(arguments: &[OsString]) -> Result<(Command, Option<Source>)> {
             None => Ok((command, None)),
         },
     }
+}
+
+/// The grammar anew, in which an error shows the usage as help does: an option that the environment sets would be shown
+/// as one that has to be given.
+fn with_usage(mut built: Command) -> Command {
+    Cli::command().mut_subcommands(|command| {
+        let built = built.find_subcommand_mut(command.get_name());
+        let usage = built.expect("it is the same grammar").render_usage();
+        command.override_usage(usage.to_string().trim_start_matches("Usage: ").to_owned())
+    })
 }
 
 /// The flows that can be named, with what they are about.

@@ -77,7 +77,7 @@ pub struct Registered {
 #[derive(Debug, thiserror::Error)]
 pub enum BoardError {
     /// It cannot be reached, or does not answer: wait, say so, try again.
-    #[error("the job board is not available")]
+    #[error("the job board is not available: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It has lost what it held, or is new, and gives out no claims before it was filled from the store: see
     /// [`JobBoard::begin_rebuild`].

@@ -1,6 +1,7 @@
 //! From a URL to the database that it names.
 
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -89,6 +90,14 @@ fn wrong(url: &str, why: &str, form: &str) -> SqlError {
         what: format!("`{}` {why}: write it as `{form}`", without_password(url)),
         source: None,
     }
+}
+
+/// Whether the URL can be made sense of, and the files that it names be read. Nothing is opened.
+///
+/// # Errors
+/// What is wrong with it, in one line with the URL's form.
+pub fn check_url(url: &str) -> Result<(), SqlError> {
+    Target::parse(url, Durability::Full).map(drop)
 }
 
 fn sqlite(url: &str, durability: Durability) -> Result<Target, SqlError> {
@@ -192,17 +201,36 @@ fn check(url: &str, known: &[&str], form: &str) -> Result<(), SqlError> {
         return Ok(());
     };
     for parameter in parameters.split('&') {
-        let name = parameter
-            .split_once('=')
-            .map_or(parameter, |(name, _)| name);
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         if !known.contains(&name) {
             let known = known.join("`, `");
             let why = format!("has the parameter `{name}`, and those known are `{known}`");
             return Err(wrong(url, &why, form));
         }
+        if FILES.contains(&name) {
+            let file = percent_decode_str(value).decode_utf8_lossy();
+            File::open(&*file).map_err(|cause| SqlError::Unavailable {
+                what: format!(
+                    "`{}` names with `{name}` the file `{file}`, which cannot be read: correct the path, or let this user \
+                     read it",
+                    bare(url)
+                ),
+                source: Some(Box::new(cause)),
+            })?;
+        }
     }
     Ok(())
 }
+
+/// The parameters that name files, which would be missed without a word about which.
+const FILES: [&str; 6] = [
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+];
 
 #[cfg(test)]
 mod tests {

@@ -114,7 +114,7 @@ async fn a_newer_schema_is_refused() {
     ));
     let refused = board(&url(&file)).await.err().unwrap();
     let why = std::error::Error::source(&refused).unwrap().to_string();
-    let newer = "schema version 7, this program knows up to ";
+    let newer = "it has schema version 7, this program knows up to ";
     assert!(why.starts_with(newer), "{why}");
 }
 

@@ -36,8 +36,12 @@ fn away(address: &RedisAddress, what: impl AsRef<str>) -> Trouble {
     }
 }
 
-/// Says what happened.
-pub(super) fn explain(address: &RedisAddress, error: &RedisError) -> Trouble {
+/// Says what happened; `moved` is the node of a cluster that was asked instead of the one in the URL.
+pub(super) fn explain(
+    address: &RedisAddress,
+    moved: Option<&(String, u16)>,
+    error: &RedisError,
+) -> Trouble {
     let detail = error.detail().unwrap_or_default();
     let text = error.to_string();
     let code = error.code().unwrap_or_default();
@@ -82,6 +86,10 @@ pub(super) fn explain(address: &RedisAddress, error: &RedisError) -> Trouble {
         _ if text.contains("max number of clients") => {
             "has no room for another connection: raise `maxclients`".to_owned()
         }
+        _ if text.contains("SELECT is not allowed in cluster mode") => format!(
+            "is a cluster, which has no database but 0: leave it out, and tell boards apart by `?prefix=`, not by `/{}`",
+            address.info().redis_settings().db()
+        ),
         _ if text.contains("DB index is out of range") => {
             "has no database of that number: choose another one, as in redis://host:6379/0"
                 .to_owned()
@@ -97,7 +105,13 @@ pub(super) fn explain(address: &RedisAddress, error: &RedisError) -> Trouble {
         _ if error.is_io_error() || error.is_connection_dropped() => unreachable(&text),
         _ => odd(&text),
     };
-    away(address, what)
+    match moved {
+        Some((host, port)) => away(
+            address,
+            format!("leads to {host}:{port}, which has the board's slot and {what}"),
+        ),
+        None => away(address, what),
+    }
 }
 
 const REPLICA: &str = "is a read-only replica: name the primary";
@@ -184,8 +198,13 @@ pub(super) fn refused(address: &RedisAddress, command: &str, why: &str) -> Troub
     }
 }
 
-/// What is wrong with a server that introduces itself so.
-pub(super) fn unfit(address: &RedisAddress, version: &str, role: &str) -> Option<Trouble> {
+/// What is wrong with a server that introduces itself so. In a cluster, a replica knows where the primary is.
+pub(super) fn unfit(
+    address: &RedisAddress,
+    version: &str,
+    role: &str,
+    mode: &str,
+) -> Option<Trouble> {
     let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
     let found = (
         numbers.next().flatten().unwrap_or(u32::MAX),
@@ -193,7 +212,7 @@ pub(super) fn unfit(address: &RedisAddress, version: &str, role: &str) -> Option
     );
     if found < OLDEST {
         Some(away(address, too_old(version)))
-    } else if role == "replica" || role == "slave" {
+    } else if mode != "cluster" && (role == "replica" || role == "slave") {
         Some(away(address, REPLICA))
     } else {
         None

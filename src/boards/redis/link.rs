@@ -102,7 +102,8 @@ impl Link {
                 self.forget(&connected);
             }
             if tries == TRIES || !(elsewhere || (broken && again)) {
-                return Err(explain(&self.address, &error));
+                let moved = self.state().moved.clone();
+                return Err(explain(&self.address, moved.as_ref(), &error));
             }
         }
     }
@@ -170,11 +171,11 @@ impl Link {
             };
             if !self.follow(&error) {
                 // If that node is gone, the one in the URL knows who has the board now.
-                self.state().moved = None;
-                return Err(explain(&self.address, &error));
+                let moved = self.state().moved.take();
+                return Err(explain(&self.address, moved.as_ref(), &error));
             }
             if tries == TRIES {
-                return Err(explain(&self.address, &error));
+                return Err(explain(&self.address, None, &error));
             }
         }
     }
@@ -236,7 +237,8 @@ impl Link {
             told.and_then(|(_, value)| from_redis_value_ref::<String>(value).ok())
                 .unwrap_or_default()
         };
-        if let Some(trouble) = unfit(&self.address, &told("version"), &told("role")) {
+        let (version, role, mode) = (told("version"), told("role"), told("mode"));
+        if let Some(trouble) = unfit(&self.address, &version, &role, &mode) {
             return Ok(Err(trouble));
         }
         let channel = self.address.key("pulse");

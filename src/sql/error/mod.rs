@@ -50,7 +50,7 @@ pub enum SqlError {
     #[error("{0}")]
     Unreadable(String),
     /// Its schema is newer than this program: upgrade the program.
-    #[error("schema version {found}, this program knows up to {known}")]
+    #[error("it has schema version {found}, this program knows up to {known}: upgrade the program")]
     Newer {
         /// The database's version.
         found: i64,
@@ -106,6 +106,9 @@ fn on_the_way(place: &Place, cause: &sqlx::Error) -> Option<Trouble> {
             | ErrorKind::BrokenPipe
             | ErrorKind::UnexpectedEof => Trouble::Lost(format!(
                 "`{url}` has closed the connection: see whether the server is up"
+            )),
+            ErrorKind::NotFound => Trouble::Away(format!(
+                "`{url}` has no such socket: start the server, or correct the socket's path"
             )),
             // A certificate that is not trusted breaks the handshake off with this.
             ErrorKind::InvalidData => Trouble::Away(by_tls(url)),

@@ -66,11 +66,17 @@ pub(super) fn explain(place: &Place, cause: &sqlx::Error) -> Trouble {
         Some(1049) => format!(
             "`{url}`: there is no database `{database}`: CREATE DATABASE {database}, or name another one"
         ),
-        // ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR,
+        // ER_DBACCESS_DENIED_ERROR: the same whether there is one or not.
+        Some(1044) => format!(
+            "`{url}`: the user `{user}` may not use the database `{database}`, if there is one: CREATE DATABASE {database}, \
+             and {}",
+            grant(database)
+        ),
+        // ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR,
         // ER_SPECIFIC_ACCESS_DENIED_ERROR
-        Some(1044 | 1142 | 1143 | 1227) => format!(
-            "`{url}`: the user `{user}` may not do what is needed: GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, \
-             INDEX ON {database}.* TO this user"
+        Some(1142 | 1143 | 1227) => format!(
+            "`{url}`: the user `{user}` may not do what is needed: {}",
+            grant(database)
         ),
         // ER_OPTION_PREVENTS_STATEMENT (read_only), ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, ER_READ_ONLY_MODE
         Some(1290 | 1792 | 1836) => format!(
@@ -106,4 +112,11 @@ pub(super) fn explain(place: &Place, cause: &sqlx::Error) -> Trouble {
         ),
         Some(_) | None => format!("`{url}` does not answer as it should: report this"),
     })
+}
+
+/// What the user needs.
+fn grant(database: &str) -> String {
+    format!(
+        "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON {database}.* TO this user"
+    )
 }

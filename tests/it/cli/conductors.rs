@@ -62,6 +62,15 @@ fn a_job_that_nobody_can_run_says_what_each_conductor_lacks() {
     asks for label: fast, has_command: [sh, no-such-tool]
     anvil anvil@[conductor] lacks label: fast
     ");
+    let told = home.run("conductors --format json").exits(0).stdout;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(
+        told["conductors"][0]["looked"],
+        serde_json::json!([{
+            "requires": [{ "label": "fast" }, { "has_command": ["sh", "no-such-tool"] }],
+            "lacks": { "label": "fast" },
+        }])
+    );
     conductor.terminate();
     home.run(&format!("show --why {id} --watch")).exits(2);
     home.run("show --why").exits(2);

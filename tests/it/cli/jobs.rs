@@ -366,10 +366,43 @@ fn jobs_that_ended_are_pruned_and_the_others_stay() {
     let left = home.run("show --all --format json").exits(0).stdout;
     assert_eq!(left.matches("\"id\"").count(), 1, "{left}");
     assert!(left.contains(&waiting));
-    home.run("prune").exits(2);
+    let usage = home.run("prune --store sqlite:other.db").exits(2).stderr;
+    let by_environment = Home::new().set("JOBRUNNER_STORE", "sqlite:other.db");
+    assert_eq!(by_environment.run("prune").exits(2).stderr, usage);
+    assert!(
+        usage.contains("Usage: jobrunner prune [OPTIONS] --older-than <DURATION>"),
+        "{usage}"
+    );
     let refused = home.run("prune --older-than 30").exits(2).stderr;
     assert!(
         refused.contains("write a number with a unit, such as 30d"),
         "{refused}"
     );
+}
+
+#[test]
+fn who_decides_has_a_name_where_the_environment_has_none() {
+    let home = Home::with("build.flow.yaml", BUILD).set("USER", "");
+    let id = home.run("post build.flow.yaml").id();
+    home.run(&format!("cancel {id}")).exits(0);
+    home.run("run --until-empty").exits(0);
+    let name = std::process::Command::new("id")
+        .arg("-un")
+        .output()
+        .unwrap();
+    let name = String::from_utf8(name.stdout).unwrap();
+    let shown = home.run(&format!("show {id}")).exits(0).stdout;
+    assert!(shown.contains(&format!("by {}@", name.trim())), "{shown}");
+}
+
+#[test]
+fn what_waits_for_an_answer_says_how_to_give_it() {
+    let home = Home::with("ask.flow.yaml", "tasks: { release: { approve: 'Now?' } }");
+    let id = home.run("post ask.flow.yaml").id();
+    let conductor = home.start("run");
+    let hint = format!("waits for `jobrunner approve {id} release`");
+    home.until(&format!("show {id}"), &hint);
+    home.run(&format!("approve {id} release")).exits(0);
+    home.until(&format!("show {id}"), "SUCCESS        ask");
+    conductor.terminate();
 }

@@ -73,32 +73,55 @@ fn tls_is_spoken_with_an_authority_of_ones_own() {
 #[tokio::test]
 async fn any_node_of_a_cluster_leads_to_the_board() {
     let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
-    let (has_all, has_none) = (Redis::start(&options), Redis::start(&options));
+    let [has_all, has_none, replica] = [(); 3].map(|()| Redis::start(&options));
     let mut first = has_all.connect();
     redis::cmd("CLUSTER")
         .arg("ADDSLOTS")
         .arg((0..16384).collect::<Vec<_>>())
         .exec(&mut first)
         .unwrap();
-    redis::cmd("CLUSTER")
-        .arg("MEET")
-        .arg("127.0.0.1")
-        .arg(has_none.port())
-        .exec(&mut first)
-        .unwrap();
-    let met = async {
-        let address = RedisAddress::parse(&has_none.url()).unwrap();
-        loop {
-            // Until the two have agreed, the second says that the cluster is down.
-            match RedisBoard::open(address.clone()).await {
-                Ok(board) => return board,
-                Err(_) => tokio::task::yield_now().await,
-            }
+    let name: String = redis::cmd("CLUSTER").arg("MYID").query(&mut first).unwrap();
+    for other in [&has_none, &replica] {
+        redis::cmd("CLUSTER")
+            .arg("MEET")
+            .arg("127.0.0.1")
+            .arg(other.port())
+            .exec(&mut first)
+            .unwrap();
+    }
+    let mut copy = replica.connect();
+    let known = async {
+        let replicate = || {
+            redis::cmd("CLUSTER")
+                .arg("REPLICATE")
+                .arg(&name)
+                .exec(&mut copy)
+        };
+        let mut replicate = replicate;
+        while replicate().is_err() {
+            tokio::task::yield_now().await;
         }
     };
-    let from_elsewhere = soon("the cluster", met).await;
-    works(&from_elsewhere).await;
+    soon("the replica", known).await;
+    for other in [&has_none, &replica] {
+        let met = async {
+            let address = RedisAddress::parse(&other.url()).unwrap();
+            loop {
+                // Until they have agreed, the others say that the cluster is down.
+                match RedisBoard::open(address.clone()).await {
+                    Ok(board) => return board,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        };
+        works(&soon("the cluster", met).await).await;
+    }
+    let role: Vec<redis::Value> = redis::cmd("ROLE").query(&mut copy).unwrap();
+    assert_eq!(role[0], redis::Value::BulkString(b"slave".to_vec()));
     works(&board(&has_all.url()).await).await;
+    let numbered = RedisAddress::parse(&has_all.url().replace("/0", "/1")).unwrap();
+    let said = RedisBoard::open(numbered).await.err().unwrap();
+    assert!(source(&said).contains("no database but 0"), "{said}");
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut first).unwrap();
     assert!(!keys.is_empty());
 }

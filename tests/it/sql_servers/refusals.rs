@@ -55,6 +55,40 @@ async fn an_empty_database_is_enough(kind: Kind) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_url_that_makes_no_sense_is_bad_input() {
+    for (url, says) in [
+        ("mysql://me:s3cret@h/jobs?sslmode=REQUIRED", "`sslmode`"),
+        ("mysql://me:s3cret@h/jobs?ssl-mode=YES", "makes no sense"),
+        ("mysql://me:s3cret@h", "names no database"),
+        (
+            "mysql://me:s3cret@h/jobs?ssl-ca=/no/ca.pem",
+            "the file `/no/ca.pem`, which cannot be read",
+        ),
+        (
+            "postgres://me:s3cret@h/jobs?sslrootcert=/no/ca%2Epem",
+            "the file `/no/ca.pem`, which cannot be read",
+        ),
+        (
+            "postgres://me:s3cret@h/jobs?sslmode=always",
+            "makes no sense",
+        ),
+    ] {
+        let (code, said) = show(url).await;
+        assert_eq!(code, 2, "{said}");
+        let line = said
+            .lines()
+            .find(|line| line.starts_with("error: "))
+            .unwrap();
+        assert!(
+            line.starts_with("error: the store `") && line.contains(says),
+            "{line}"
+        );
+    }
+    let line = refusal("mysql://me:s3cret@h/jobs?socket=/no/socket").await;
+    assert!(line.contains("has no such socket"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_not_there_is_named_without_the_password() {
     for scheme in ["mysql", "mariadb", "postgres", "postgresql"] {
         let line = refusal(&format!("{scheme}://me:s3cret@127.0.0.1:1/jobs")).await;
@@ -76,6 +110,14 @@ async fn a_wrong_password_is_told_from_a_missing_database(kind: Kind) {
         line.contains("refuses the user `jobrunner` with this password: correct them in the URL"),
         "{line}"
     );
+    if kind != Kind::Postgres {
+        // Whoever may not use it is not told whether there is one.
+        let line = refusal(&url.replace(&database(&url), "nowhere")).await;
+        assert!(
+            line.contains("may not use the database `nowhere`, if there is one: CREATE DATABASE nowhere, and GRANT SELECT"),
+            "{line}"
+        );
+    }
     let line = refusal(&server.admin("nowhere")).await;
     assert!(
         line.contains(
@@ -117,11 +159,33 @@ async fn a_newer_schema_is_refused(kind: Kind) {
         "INSERT INTO store_migrations (version, description, success, checksum, execution_time)
                  VALUES (7, 'later', true, '', 0)";
     as_admin(kind, server, &url, newer).await;
-    let line = refusal(&url).await;
-    assert_eq!(
-        line,
-        "error: the store has schema version 7, this program knows up to 1"
-    );
+    // Whoever may no longer change tables is told the same.
+    let name = database(&url);
+    let (user, grants) = match kind {
+        Kind::MariaDb | Kind::MySql => (
+            format!("n_{name}"),
+            format!(
+                "CREATE USER n_{name}@'%' IDENTIFIED BY 's3cret';
+                 GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO n_{name}@'%'"
+            ),
+        ),
+        Kind::Postgres => (
+            format!("n_{name}"),
+            format!(
+                "CREATE ROLE n_{name} LOGIN PASSWORD 's3cret';
+                 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO n_{name}"
+            ),
+        ),
+    };
+    as_admin(kind, server, &url, &grants).await;
+    let other = url.replace("jobrunner:s3cret%40%2F%3A", &format!("{user}:s3cret"));
+    for url in [url, other] {
+        let line = refusal(&url).await;
+        assert_eq!(
+            line,
+            "error: the store has schema version 7, this program knows up to 1"
+        );
+    }
 }
 
 async fn a_migration_that_was_cut_off_is_run_again(kind: Kind) {
