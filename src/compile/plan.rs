@@ -151,6 +151,34 @@ pub struct Action {
     pub needs: Vec<Binding>,
 }
 
+impl Action {
+    /// The same kind with these of its parameters alone, and the names that they need.
+    #[must_use]
+    pub fn only(&self, params: &[&str]) -> Self {
+        let Template::Map(all) = &self.params else {
+            return self.clone();
+        };
+        let kept = all
+            .iter()
+            .filter(|(name, _)| params.contains(&name.as_str()));
+        let kept = kept.map(|(name, value)| (name.clone(), value.clone()));
+        let params = Template::Map(kept.collect());
+        let expressions = params.expressions();
+        let is_used = |name: &str| {
+            let mut references = expressions.iter().flat_map(|e| e.references());
+            references.any(|one| one.name == name)
+        };
+        let needs = self.needs.iter().filter(|need| is_used(&need.name));
+        Self {
+            kind: self.kind.clone(),
+            needs: needs.cloned().collect(),
+            params,
+            check: None,
+            result: None,
+        }
+    }
+}
+
 /// What a task kind makes of the result of what it is made of: expressions over it, and its parameters.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum Reshaped {

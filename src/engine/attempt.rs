@@ -4,6 +4,7 @@
 //! (fail, panic, take too long, give back too much, ignore that it is cancelled), an attempt ends with an outcome.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -163,6 +164,10 @@ impl Attempt {
             let what = format!("this conductor has no task kind `{}`", action.kind);
             Failure::new(FailureKind::Other, what)
         })?;
+        let action = match kind.revert_params() {
+            Some(params) if !written => Cow::Owned(action.only(params)),
+            Some(_) | None => Cow::Borrowed(action),
+        };
         Ok(Side {
             name: &plan.atom(self.command.atom).name,
             task,
@@ -186,7 +191,7 @@ impl Attempt {
         }
         let command = &self.command;
         let key = self.key(side.name);
-        let action = side.action;
+        let action = side.action.as_ref();
         let names = names::of_attempt(
             &self.context,
             command,
@@ -293,19 +298,16 @@ impl Attempt {
     }
 
     /// Whether there is nothing to revert because the task failed before anything was done: a secret could not be
-    /// read, its parameters could not be worked out, or a program that its kind needs was not installed. An attempt
-    /// before that one, on another machine, may have done something; then there was more than one for a generation.
+    /// read, its parameters could not be worked out, or a program that it needs was not installed. An attempt before
+    /// that one, on another machine, may have done something; then there was more than one for a generation.
     fn has_done_nothing(&self, side: &Side<'_>) -> bool {
         let is_first = |failure: &Failure| failure.attempt <= self.command.generation + 1;
         self.command.phase == Phase::Revert
-            && self.own_failure(side.name).is_some_and(is_first)
-            && (self.was_never_called(side.name)
-                || (self.lacked_its_tool(side.name) && !side.is_flows_own()))
-    }
-
-    fn lacked_its_tool(&self, name: &str) -> bool {
-        let failure = self.own_failure(name);
-        failure.is_some_and(|f| f.kind == FailureKind::MissingTool)
+            && self.own_failure(side.name).is_some_and(|failure| {
+                is_first(failure)
+                    && (self.was_never_called(side.name)
+                        || failure.kind == FailureKind::MissingTool)
+            })
     }
 
     /// Waits for a call; past its deadline, or when the attempt is stopped, it is cancelled and awaited.
@@ -369,7 +371,7 @@ impl Attempt {
 struct Side<'a> {
     name: &'a str,
     task: &'a Task,
-    action: &'a Action,
+    action: Cow<'a, Action>,
     kind: Arc<dyn TaskKind>,
     timeout: Option<Duration>,
     /// Whether the flow says what this side does; if not, the kind knows how to revert.

@@ -94,6 +94,12 @@ pub trait TaskKind: Send + Sync {
     /// # Errors
     /// How it failed: the flow is then STUCK.
     async fn revert(&self, call: Call, outcome: Outcome) -> Result<(), Failure>;
+
+    /// The parameters that [`TaskKind::revert`] looks at; `None` for all. What it does not look at is not in its
+    /// `call.spec` and not worked out: a secret that can no longer be read does not stop what does without it.
+    fn revert_params(&self) -> Option<&'static [&'static str]> {
+        None
+    }
 }
 
 /// The task kinds that a program knows, by name.

@@ -78,6 +78,10 @@ impl TaskKind for Approve {
     async fn revert(&self, _: Call, _: Outcome) -> Result<(), Failure> {
         Ok(())
     }
+
+    fn revert_params(&self) -> Option<&'static [&'static str]> {
+        Some(&[])
+    }
 }
 
 fn result(answer: Answer) -> Result<Value, Failure> {

@@ -116,4 +116,8 @@ impl TaskKind for Exec {
         self.0.end_interrupted(&call).await;
         Ok(())
     }
+
+    fn revert_params(&self) -> Option<&'static [&'static str]> {
+        Some(&[])
+    }
 }

@@ -87,6 +87,10 @@ impl TaskKind for MysqlQuery {
     async fn revert(&self, _: Call, _: Outcome) -> Result<(), Failure> {
         Ok(())
     }
+
+    fn revert_params(&self) -> Option<&'static [&'static str]> {
+        Some(&[])
+    }
 }
 
 async fn query(params: Params) -> Result<Value, Failure> {

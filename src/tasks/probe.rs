@@ -198,4 +198,8 @@ impl TaskKind for Probe {
     async fn revert(&self, _: Call, _: Outcome) -> Result<(), Failure> {
         Ok(())
     }
+
+    fn revert_params(&self) -> Option<&'static [&'static str]> {
+        Some(&[])
+    }
 }

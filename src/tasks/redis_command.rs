@@ -74,6 +74,10 @@ impl TaskKind for RedisCommand {
     async fn revert(&self, _: Call, _: Outcome) -> Result<(), Failure> {
         Ok(())
     }
+
+    fn revert_params(&self) -> Option<&'static [&'static str]> {
+        Some(&[])
+    }
 }
 
 async fn send(params: Params) -> Result<Value, Failure> {

@@ -126,6 +126,10 @@ impl TaskKind for Shell {
         self.0.end_interrupted(&call).await;
         Ok(())
     }
+
+    fn revert_params(&self) -> Option<&'static [&'static str]> {
+        Some(&[])
+    }
 }
 
 fn interpreter(value: Option<&Value>) -> Result<Vec<String>, Failure> {

@@ -85,6 +85,10 @@ impl TaskKind for Sleep {
     async fn revert(&self, _: Call, _: Outcome) -> Result<(), Failure> {
         Ok(())
     }
+
+    fn revert_params(&self) -> Option<&'static [&'static str]> {
+        Some(&[])
+    }
 }
 
 #[cfg(test)]

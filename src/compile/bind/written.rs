@@ -255,12 +255,23 @@ fn requiring(params: Template, schema: &KindSchema, kind: &TaskKindDeclaration) 
     let takes = schema.params.iter().any(|param| param.name == REQUIRES);
     match params {
         Template::Map(mut params) if takes && !kind.requires.is_empty() => {
-            let tools = kind
-                .requires
-                .iter()
-                .map(|tool| Value::from(tool.value.as_str()));
-            let tools = Template::Literal(Value::Array(tools.collect()));
-            params.entry(REQUIRES.to_owned()).or_insert(tools);
+            let tools = kind.requires.iter();
+            let tools = tools.map(|tool| Value::from(tool.value.as_str()));
+            // What its process names besides comes behind them.
+            let tools = match params.shift_remove(REQUIRES) {
+                None => Template::Literal(tools.collect()),
+                Some(more) => {
+                    let tools = tools.map(Template::Literal);
+                    Template::Argv(match more {
+                        Template::Literal(Value::Array(more)) => tools
+                            .chain(more.into_iter().map(Template::Literal))
+                            .collect(),
+                        Template::List(more) => tools.chain(more).collect(),
+                        one => tools.chain([one]).collect(),
+                    })
+                }
+            };
+            params.insert(REQUIRES.to_owned(), tools);
             Template::Map(params)
         }
         params => params,

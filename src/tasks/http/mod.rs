@@ -10,10 +10,11 @@ mod exchange;
 mod partial;
 mod request;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use reqwest::{Response, StatusCode};
+use serde::Deserialize;
 use serde_json::{Map, json};
 use sha2::{Digest as _, Sha256};
 
@@ -314,15 +315,22 @@ impl TaskKind for Http {
 
     /// There is nothing to send; what a cut off attempt left of a file is removed.
     async fn revert(&self, call: Call, _: Outcome) -> Result<(), Failure> {
-        if let Ok(Params {
-            save: Some(target), ..
-        }) = params::read(&call)
-        {
+        if let Ok(Left { save: Some(target) }) = params::read(&call) {
             let key = call.key.strip_suffix("/revert").unwrap_or(&call.key);
             Partial::remove_left(&target, key);
         }
         Ok(())
     }
+
+    fn revert_params(&self) -> Option<&'static [&'static str]> {
+        Some(&["save"])
+    }
+}
+
+/// The parameters that tell what an attempt may have left.
+#[derive(Deserialize)]
+struct Left {
+    save: Option<PathBuf>,
 }
 
 /// The failure of an exchange that takes longer than it may.

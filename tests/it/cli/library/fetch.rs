@@ -190,7 +190,8 @@ fn archive_extract_names_the_tool_that_is_missing() {
         .and("a.TXZ", "")
         .and("a.zip", "");
     fs::create_dir(home.path("bin")).unwrap();
-    for tool in ["sh", "tar", "awk"] {
+    let others = "sh awk cp find grep head mkdir mv realpath rm rmdir tar xargs";
+    for tool in others.split(' ') {
         let real = Command::new("sh")
             .args(["-c", &format!("command -v {tool}")])
             .output()

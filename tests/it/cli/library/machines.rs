@@ -291,3 +291,74 @@ fn docker_run_is_done_again_or_undone_when_its_conductor_is_killed() {
         docker.says(&["rm", "--force", "web-f"]);
     }
 }
+
+#[test]
+fn docker_run_fails_with_the_output_of_a_container_that_ends_or_is_not_healthy() {
+    let docker = Docker::start();
+    let names = || docker.says(&["ps", "--all", "--format", "{{.Names}}"]);
+    let run = |script: &str, more: &str| {
+        let flow = format!(
+            "tasks: {{ it: {{ docker_run: {{ image: 'busybox:test', name: it, command: [sh, -c, '{script}'], {more} }} }} }}\n"
+        );
+        Home::with("f.flow.yaml", &flow)
+            .set("DOCKER_HOST", &docker.host())
+            .run("run f.flow.yaml")
+    };
+    let ends = "busybox echo no such setting; exit 3";
+    let health = |check: &str| {
+        format!(
+            "wait: 10s, options: ['--health-cmd={check}', '--health-interval=1s', '--health-retries=1']"
+        )
+    };
+    for (script, more, why) in [
+        (ends, String::new(), "it has ended with code 3"),
+        // One that is started again and again.
+        (
+            ends,
+            "options: [--restart=always]".to_owned(),
+            "it has ended with code",
+        ),
+        (ends, health("exit 1"), "it has ended with code 3"),
+        (
+            "busybox echo no such setting; busybox sleep 600",
+            health("exit 1"),
+            "it is not healthy",
+        ),
+    ] {
+        let ran = run(script, &more).exits(1).stdout;
+        assert!(
+            ran.contains(why) && ran.contains("no such setting"),
+            "{more}: {ran}"
+        );
+        assert_eq!(names(), "", "{more}");
+    }
+    // What is meant to end at once.
+    run("exit 3", "settle: 0s").exits(0);
+    docker.says(&["rm", "--force", "it"]);
+    run(
+        "busybox sleep 1; busybox touch up; busybox sleep 600",
+        &health("busybox test -e up"),
+    )
+    .exits(0);
+    assert_eq!(
+        docker.says(&["inspect", "--format={{.State.Health.Status}}", "it"]),
+        "healthy"
+    );
+    docker.says(&["rm", "--force", "it"]);
+}
+
+#[test]
+fn docker_run_is_undone_without_its_secret() {
+    let docker = Docker::start();
+    let flow = r#"
+store: { env: { secret: true, from: file:env } }
+tasks:
+  it: { docker_run: { image: "busybox:test", name: it, command: [busybox, sleep, "600"], secret_env: "{{ env }}" } }
+  last: { needs: [it], shell: rm env; false }
+"#;
+    let home = Home::with("f.flow.yaml", flow)
+        .and("env", "A=hunter2hunter2")
+        .set("DOCKER_HOST", &docker.host());
+    home.run("run f.flow.yaml").exits(1);
+    assert_eq!(docker.says(&["ps", "--all", "--quiet"]), "");
+}

@@ -282,3 +282,26 @@ tasks:
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_has_nothing_to_undo_needs_no_secret_to_undo_nothing() {
+    let server = server().await;
+    let url = format!("url: '{}/hello'", server.uri());
+    for task in [
+        "exec: [test, '{{ token }}', '=', hello]".to_owned(),
+        "shell: 'test {{ token }} = hello'".to_owned(),
+        format!("http: {{ {url}, bearer: '{{{{ token }}}}' }}"),
+        format!("http: {{ {url}, bearer: '{{{{ token }}}}', save: \"{{{{ flow.name }}}}.txt\" }}"),
+        format!("probe: {{ {url}, bearer: '{{{{ token }}}}' }}"),
+        format!("wait_for_http: {{ {url}, token: '{{{{ token }}}}' }}"),
+        format!("download: {{ {url}, dest: x, token: '{{{{ token }}}}' }}"),
+    ] {
+        let flow = format!(
+            "store: {{ token: {{ secret: true, from: 'file:token' }} }}\ntasks:\n  it: {{ {task} }}\n  last: {{ needs: [it], shell: rm token; false }}\n"
+        );
+        let home = Home::with("f.flow.yaml", &flow).and("token", "hello");
+        let ran = home.run("run f.flow.yaml");
+        assert_eq!(ran.code, Some(1), "{task}: {}", ran.text());
+        assert!(!home.has("x"), "{task}");
+    }
+}
