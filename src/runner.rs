@@ -222,7 +222,7 @@ impl Runner {
     /// [`RunError::Store`] or [`RunError::Board`]: the database cannot be reached.
     pub async fn open(guard: &Guard, url: &str) -> Result<Self, RunError> {
         let store = SqlStore::open(url).await?;
-        let board = SqlBoard::open(url, Arc::new(SystemClock)).await?;
+        let board = SqlBoard::open_on_server_time(url, Arc::new(SystemClock)).await?;
         Ok(Self::new(guard, Arc::new(store), Arc::new(board)))
     }
 

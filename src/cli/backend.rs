@@ -90,7 +90,7 @@ impl Backend {
         let board: Arc<dyn JobBoard> = match &redis {
             Some((board, _)) => Arc::clone(board) as Arc<dyn JobBoard>,
             None => Arc::new(
-                SqlBoard::open(&board_url, Arc::new(SystemClock))
+                SqlBoard::open_on_server_time(&board_url, Arc::new(SystemClock))
                     .await
                     .map_err(|error| at(error.into(), &board_url))?,
             ),

@@ -15,6 +15,7 @@ use super::source::kinds;
 use crate::conductor::{Conductor, Settings, Stop, Until};
 use crate::model::ConductorId;
 use crate::ports::SystemClock;
+use crate::sql::login;
 
 /// How a log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -106,6 +107,9 @@ pub fn settings(config: &Config, arguments: &ConductorArguments) -> Settings {
         .unwrap_or(settings.max_tasks);
     settings.labels = config.labels.iter().cloned().collect();
     settings.capabilities = config.capabilities.clone().into_iter().collect();
+    // Tasks inherit the environment, and with it what may name both.
+    let urls = [&config.store, &config.board].into_iter().flatten();
+    settings.secrets = urls.filter_map(|url| login(url)).collect();
     if let Some(data) = dirs::data_dir() {
         settings.state = data.join("jobrunner").join("state");
     }

@@ -78,8 +78,13 @@ pub async fn run(config: &Config, arguments: Arguments, given: Given<'_>) -> Res
         return follow::run(&backend, id).await;
     }
     let short = job::short(backend.store.as_ref(), id).await?;
+    let who = match posted {
+        Posted::Now => "a conductor runs it: `jobrunner run`, or `jobrunner run --until-empty`; ",
+        // Perhaps long ago.
+        Posted::Before(_) => "",
+    };
     report::hint(&format!(
-        "a conductor runs it: `jobrunner run`, or `jobrunner run --until-empty`; `jobrunner show {short}` tells how far it is"
+        "{who}`jobrunner show {short}` tells how far it is"
     ))?;
     Ok(Exit::Success)
 }

@@ -171,7 +171,7 @@ impl Job<'_> {
             epoch: self.epoch,
             owner: shared.settings.id.clone(),
             conductor: shared.settings.name.clone(),
-            secrets: Secrets::of(&plan).await,
+            secrets: Secrets::of(&plan, &shared.settings.secrets).await,
             state: StateFolder::new(&shared.settings.state, self.id),
             plan,
             kinds: shared.kinds.clone(),

@@ -49,6 +49,8 @@ struct Held {
     lost: CancellationToken,
     /// How it is owned in the store, and what is posted if the board has forgotten it.
     owned: Option<(Epoch, Notice)>,
+    /// All is done, and the board is being told so: it may be away, and that is no loss.
+    done: bool,
 }
 
 impl Held {
@@ -95,7 +97,7 @@ impl Lease {
 
     /// Takes the job off the board.
     pub(super) async fn complete(self) -> Result<(), BoardError> {
-        let leases = Arc::clone(&self.leases);
+        let leases = self.done();
         leases.board.complete(&leases.who, self.job).await?;
         leases.forget(self.job);
         Ok(())
@@ -103,10 +105,17 @@ impl Lease {
 
     /// Gives the job back.
     pub(super) async fn release(self) -> Result<(), BoardError> {
-        let leases = Arc::clone(&self.leases);
+        let leases = self.done();
         leases.board.release(&leases.who, self.job).await?;
         leases.forget(self.job);
         Ok(())
+    }
+
+    fn done(&self) -> Arc<Leases> {
+        if let Some(held) = self.leases.book().held.get_mut(&self.job) {
+            held.done = true;
+        }
+        Arc::clone(&self.leases)
     }
 }
 
@@ -159,6 +168,7 @@ impl Leases {
             term: term.clone(),
             lost: lost.clone(),
             owned: None,
+            done: false,
         };
         let mut book = self.book();
         book.to_release.remove(&job);
@@ -367,7 +377,9 @@ impl Leases {
         }
         let overdue = held.doubtful && self.clock.now() >= held.deadline(self.margin);
         if stands == Some(false) || overdue {
-            tracing::warn!(%job, "the job is no longer held; ending its tasks");
+            if !held.done {
+                tracing::warn!(%job, "the job is no longer held; ending its tasks");
+            }
             held.lost.cancel();
         }
     }

@@ -34,6 +34,8 @@ pub struct Settings {
     pub labels: BTreeSet<String>,
     /// Capabilities of its own: a name, and the shell command that succeeds if it has it.
     pub capabilities: BTreeMap<String, String>,
+    /// What is masked in all that tasks put out: with what it comes to its store and its board.
+    pub secrets: Vec<String>,
     /// Where tasks keep what they found until their job has ended: on this machine, and not lost when it starts again.
     pub state: PathBuf,
 }
@@ -55,6 +57,7 @@ impl Settings {
             grace: Duration::from_secs(10),
             labels: BTreeSet::new(),
             capabilities: BTreeMap::new(),
+            secrets: Vec::new(),
             state: std::env::temp_dir().join("jobrunner-state"),
         };
         settings.with_lease(USUAL_LEASE)

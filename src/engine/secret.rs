@@ -35,9 +35,11 @@ struct Known {
 
 impl Secrets {
     /// The secrets of a plan. All that can be read are masked from now on, whether a task uses them or not: processes
-    /// inherit the environment, and may read a file themselves. What cannot be read is told when it is used.
-    pub async fn of(plan: &Plan) -> Self {
+    /// inherit the environment, and may read a file themselves. What cannot be read is told when it is used. Whatever
+    /// the plan says, the texts of the conductor's own are masked.
+    pub async fn of(plan: &Plan, own: &[String]) -> Self {
         let secrets = Self::default();
+        secrets.mask(own.iter().cloned());
         let inner = plan.inner_secrets.keys();
         for name in plan.secrets.keys().chain(inner) {
             if let Some((source, declared)) = found(plan, name)
@@ -95,13 +97,17 @@ impl Secrets {
             texts.extend(text_of(value));
             parts(value, &mut texts);
         }
+        self.mask(texts);
+        value
+    }
+
+    fn mask(&self, texts: impl IntoIterator<Item = String>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let before = known.texts.len();
         known.texts.extend(texts);
         if known.texts.len() > before {
             known.masker = Masker::new(known.texts.iter().map(String::as_str)).map(Arc::new);
         }
-        value
     }
 }
 

@@ -30,6 +30,6 @@ pub use database::{Database, Durability, Lane};
 pub use error::SqlError;
 pub use row::Row;
 pub use schema::{Migrations, Schema};
-pub use target::{Kind, check_url, without_password};
+pub use target::{Kind, check_url, login, without_password};
 
 pub(crate) use database::Tries;

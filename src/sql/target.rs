@@ -85,6 +85,13 @@ pub fn without_password(url: &str) -> String {
     }
 }
 
+/// What of a URL nobody else may see, as it stands there: `user:password@`. None if it has no password.
+#[must_use]
+pub fn login(url: &str) -> Option<String> {
+    let (who, _) = url.split_once("://")?.1.rsplit_once('@')?;
+    who.contains(':').then(|| format!("{who}@"))
+}
+
 fn wrong(url: &str, why: &str, form: &str) -> SqlError {
     SqlError::Unavailable {
         what: format!("`{}` {why}: write it as `{form}`", without_password(url)),

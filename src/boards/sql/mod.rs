@@ -9,6 +9,7 @@
 //! every few milliseconds; those who wait in the same process are told at once.
 
 mod dialect;
+mod server_clock;
 mod strays;
 
 use std::collections::HashSet;
@@ -21,6 +22,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use self::dialect::Dialect;
+use self::server_clock::ServerClock;
 use super::readable::is_readable;
 use super::registration;
 use crate::model::{ConductorId, JobId, Priority, Timestamp};
@@ -80,6 +82,8 @@ pub struct SqlBoard {
     database: Database,
     dialect: &'static Dialect,
     clock: Arc<dyn Clock>,
+    /// The same clock, if it is the server's.
+    server: Option<Arc<ServerClock>>,
     /// The pulse when `wait` last returned.
     seen: AtomicI64,
     /// This process has beaten the pulse.
@@ -101,11 +105,32 @@ impl SqlBoard {
             dialect: dialect::of(database.kind()),
             database,
             clock,
+            server: None,
             seen: AtomicI64::new(0),
             beaten: Notify::new(),
         };
         board.seen.store(board.beat().await?, Ordering::Relaxed);
         Ok(board)
+    }
+
+    /// The same, with leases that run on the clock of the database's server, whatever `clock` of this machine says. A
+    /// file's board runs on `clock`.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub async fn open_on_server_time(url: &str, clock: Arc<dyn Clock>) -> Result<Self, BoardError> {
+        let mut board = Self::open(url, clock).await?;
+        board.server = ServerClock::of(&board.database, Arc::clone(&board.clock)).await?;
+        if let Some(server) = &board.server {
+            board.clock = Arc::clone(server) as Arc<dyn Clock>;
+        }
+        Ok(board)
+    }
+
+    /// An instant of the board as this machine's clock has it.
+    fn here(&self, there: Timestamp) -> Timestamp {
+        let server = self.server.as_ref();
+        server.map_or(there, |server| server.here(there))
     }
 
     async fn beat(&self) -> Result<i64, BoardError> {
@@ -348,10 +373,17 @@ impl JobBoard for SqlBoard {
             .read(self.dialect.snapshot, Args::new().int(limit))
             .await?;
         // What cannot be read is reported and set aside when its turn comes.
-        Ok(rows.iter().filter_map(|row| posting(row).ok()).collect())
+        let mut found: Vec<Posting> = rows.iter().filter_map(|row| posting(row).ok()).collect();
+        for (_, until) in found.iter_mut().filter_map(|found| found.lease.as_mut()) {
+            *until = self.here(*until);
+        }
+        Ok(found)
     }
 
     async fn register(&self, conductor: &Registration, keep: Duration) -> Result<(), BoardError> {
+        if let Some(server) = &self.server {
+            server.set(&self.database).await?;
+        }
         let now = self.clock.now();
         let args = Args::new()
             .text(conductor.id.0.as_str())
@@ -376,7 +408,7 @@ impl JobBoard for SqlBoard {
             there.extend(registration::read(
                 &row.text(0)?,
                 &row.text(2)?,
-                Timestamp(row.int(1)?),
+                self.here(Timestamp(row.int(1)?)),
             ));
         }
         Ok(there)

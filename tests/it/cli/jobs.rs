@@ -107,10 +107,10 @@ fn a_key_posts_once() {
     let home = Home::with("build.flow.yaml", BUILD);
     let first = home.run("post build.flow.yaml --key nightly").id();
     let second = home.run("post build.flow.yaml --key nightly");
+    let told = &second.stderr;
     assert!(
-        second
-            .stderr
-            .contains("posted before with the key `nightly`")
+        told.starts_with("posted before with the key `nightly`\n`jobrunner show "),
+        "{told}"
     );
     assert_eq!(second.id(), first);
     assert_ne!(home.run("post build.flow.yaml --key other").id(), first);

@@ -84,7 +84,7 @@ impl Stage {
             epoch: epoch.unwrap(),
             owner: self.who(),
             conductor: "here".to_owned(),
-            secrets: Secrets::of(&self.plan).await,
+            secrets: Secrets::of(&self.plan, &[]).await,
             state: StateFolder::new(&std::env::temp_dir(), self.job),
             plan: Arc::clone(&self.plan),
             kinds: self.kinds.clone(),

@@ -268,3 +268,18 @@ fn what_the_store_has_can_be_had_while_the_board_is_away() {
         assert!(shown.contains(state), "{shown}");
     }
 }
+
+#[test]
+fn a_task_that_prints_its_environment_prints_no_password() {
+    let redis = Redis::start(&["--requirepass", "s3cret"]);
+    let url = format!("redis://:s3cret@127.0.0.1:{}/0", redis.port());
+    let flow = "tasks: { a: { shell: 'env; echo s3cret is a word' } }";
+    let home = Home::with("a.flow.yaml", flow).set("JOBRUNNER_BOARD", &url);
+    let id = home.run("post a.flow.yaml").id();
+    home.run("run --until-empty").exits(0);
+    let printed = home.run(&format!("logs {id}")).exits(0).stdout;
+    let masked = format!("JOBRUNNER_BOARD=redis://***127.0.0.1:{}/0", redis.port());
+    assert!(printed.contains(&masked), "{printed}");
+    // As a word it is nothing that has to be kept from anybody.
+    assert!(printed.contains("s3cret is a word"), "{printed}");
+}

@@ -36,6 +36,7 @@ macro_rules! each_server {
     };
 }
 
+mod clocks;
 mod conducting;
 mod cost;
 mod faults;

@@ -112,7 +112,7 @@ async fn a_wrong_password_is_told_from_a_missing_database(kind: Kind) {
     );
     if kind != Kind::Postgres {
         // Whoever may not use it is not told whether there is one.
-        let line = refusal(&url.replace(&database(&url), "nowhere")).await;
+        let line = refusal(&url.replace(database(&url), "nowhere")).await;
         assert!(
             line.contains("may not use the database `nowhere`, if there is one: CREATE DATABASE nowhere, and GRANT SELECT"),
             "{line}"
