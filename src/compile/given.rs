@@ -112,6 +112,12 @@ fn tree(name: &str, ty: &Type, node: &Node, found: &mut Found) -> Option<Templat
             if found.problems.len() > before {
                 return None;
             }
+            if matches!(ty, Type::List(_))
+                && let Some(problem) = no_list(name, &text, node)
+            {
+                found.wrong(problem);
+                return None;
+            }
             let value = match (ty, style) {
                 (Type::Any, Style::Plain) => Ok(node.to_value()),
                 (Type::Any, Style::Text) => Ok(Value::String(text)),
@@ -146,6 +152,34 @@ fn tree(name: &str, ty: &Type, node: &Node, found: &mut Found) -> Option<Templat
             read_shape(Shape::Json, node, reading, found)
         }
     }
+}
+
+/// What is wrong with a text in the place of a list. One word is a list of one item; what has commas or spaces in it was
+/// meant to be several, or one line of a shell.
+fn no_list(name: &str, text: &str, node: &Node) -> Option<Problem> {
+    let text = text.trim();
+    let commas = text.contains(',');
+    if text.starts_with('[') || !(commas || text.contains(char::is_whitespace)) {
+        return None;
+    }
+    let items: Vec<&str> = match commas {
+        true => text.split(',').map(str::trim).collect(),
+        false => text.split_whitespace().collect(),
+    };
+    let in_quotes: Vec<String> = items.iter().map(|item| format!("{item:?}")).collect();
+    let (plain, in_quotes) = (items.join(", "), in_quotes.join(", "));
+    let plain = match plain.contains([
+        '"', '\'', ':', '#', '[', ']', '{', '}', '*', '&', '!', '|', '>', '%', '@',
+    ]) {
+        true => &in_quotes,
+        false => &plain,
+    };
+    let what = format!("`{name}` is a list, and this is one text");
+    let problem = Problem::error("wrong-type", node.span, what);
+    Some(problem.help_in(
+        format!("write each item for itself: {name}: [{plain}]"),
+        format!("write each item for itself: {name} = [{in_quotes}]"),
+    ))
 }
 
 fn mistyped(name: &str, ty: &Type, error: &TypeError, node: &Node) -> Problem {

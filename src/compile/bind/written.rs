@@ -44,17 +44,23 @@ impl<'a> Binder<'_, 'a> {
                     NodeValue::Null | NodeValue::Scalar { .. } | NodeValue::List(_) => &[],
                 };
                 let written = entries.iter().map(|(key, _)| (key.text.as_str(), key.span));
-                names.open(frame, from, kind.span, written);
                 let (MadeOf::Task(declared) | MadeOf::Tasks(declared, _)) = made_of else {
+                    names.open(frame, from, kind.span, written);
                     return;
                 };
                 let bare = matches!(params.value, NodeValue::Scalar { .. } | NodeValue::List(_));
                 if bare && declared.shorthand.is_none() {
+                    // What else is missing is no news then.
+                    let before = names.problems.len();
+                    names.open(frame, from, kind.span, written);
+                    names.problems.truncate(before);
                     let what = format!("`{}` wants a mapping of its parameters", kind.value);
                     let known = declared.params.iter().map(|(name, _)| name.value.as_str());
                     let help = format!("it has {}", known.collect::<Vec<_>>().join(", "));
                     let problem = Problem::error("wrong-shape", params.span, what).help(help);
                     names.problems.push(problem);
+                } else {
+                    names.open(frame, from, kind.span, written);
                 }
             }
         }

@@ -107,8 +107,14 @@ impl<'t> Patches<'t> {
     pub(super) fn value(&self, start: usize, known: usize, in_brackets: bool) -> Range<usize> {
         let line = self.line(start);
         let before = &self.original[line.start..start];
-        let ends = |c: char| c.is_whitespace() || (in_brackets && matches!(c, ',' | '[' | '{'));
-        let begin = start - before.rsplit(ends).next().unwrap_or("").len();
+        let inside = if in_brackets {
+            let key = before.rfind(": ").map_or(0, |at| at + 2);
+            let bracket = before.rfind([',', '[', '{']).map_or(0, |at| at + 1);
+            before[key.max(bracket)..].trim_start()
+        } else {
+            before.rsplit(char::is_whitespace).next().unwrap_or("")
+        };
+        let begin = start - inside.len();
         let rest = &self.original[known..line.end];
         let comment = rest.find(" #").unwrap_or(rest.len());
         let end = if in_brackets {

@@ -80,6 +80,30 @@ fn everyday_mistakes_do_not_end_the_reading() {
 }
 
 #[test]
+fn what_is_to_be_written_instead_has_quotes_around_the_whole_value() {
+    for (text, written) in [
+        (
+            "{ a: echo {{ x }} and b, c: d }",
+            "{ a: \"echo {{ x }} and b\", c: d }",
+        ),
+        ("[a, b {{ x }} c]", "[a, \"b {{ x }} c\"]"),
+        ("[b{{ x }}/c]", "[\"b{{ x }}/c\"]"),
+        (
+            "{ a: https://b/{{ x }}?c }",
+            "{ a: \"https://b/{{ x }}?c\" }",
+        ),
+        ("- {{ x }} c", "- \"{{ x }} c\""),
+        ("a: b: {{ x }} c", "a: \"b: {{ x }} c\""),
+    ] {
+        let mut problems = Problems::default();
+        read(0, text, &mut problems);
+        let problems = problems.into_arranged();
+        let help = problems[0].help.as_deref().unwrap();
+        assert_eq!(help.strip_prefix("quote it: "), Some(written), "{text}");
+    }
+}
+
+#[test]
 fn troubles_have_codes_and_places() {
     let cases = [
         ("", "1:1 empty-file ``"),

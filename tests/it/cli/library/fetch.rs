@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use super::cut::tree;
+use super::flow;
 use crate::cli::Home;
 
 pub fn repository(home: &Home) -> String {
@@ -33,7 +34,7 @@ provides: [commit, place]
     let ran = home
         .run(&format!("run f.flow.yaml {url} --set fail=true"))
         .exits(1);
-    assert!(!home.has("src/f"), "{}", ran.text());
+    assert!(!home.has("src"), "{}", ran.text());
     let ran = home
         .run(&format!("run f.flow.yaml {url} --branch other"))
         .exits(0);
@@ -42,6 +43,20 @@ provides: [commit, place]
     // A second one refuses, and leaves alone what it did not make.
     home.run(&format!("run f.flow.yaml {url}")).exits(1);
     assert_eq!(fs::read_to_string(home.path("src/f/file")).unwrap(), "1\n");
+}
+
+#[test]
+fn git_clone_leaves_the_folder_that_it_filled_as_it_was() {
+    let task = "{ dir: there, git_clone: { url: ../origin, dest: . } }";
+    let home = Home::with("f.flow.yaml", &flow(task)).and("there/x", "");
+    repository(&home);
+    fs::remove_file(home.path("there/x")).unwrap();
+    let mode = fs::Permissions::from_mode(0o700);
+    fs::set_permissions(home.path("there"), mode).unwrap();
+    home.run("run f.flow.yaml --set fail=true").exits(1);
+    let left = fs::metadata(home.path("there")).unwrap();
+    assert_eq!(left.permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::read_dir(home.path("there")).unwrap().count(), 0);
 }
 
 /// Makes archives of a folder `pack`, in which there are a file, a program and a link.

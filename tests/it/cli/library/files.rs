@@ -130,6 +130,8 @@ fn file_copy_copies_files_and_folders_whatever_they_are_called() {
         ("e", "-x $y", "-x $y is a folder"),
         ("-x $y", "e", "e is there already, and no folder"),
         ("none", "e", "there is no none"),
+        ("-x $y", ".", "does not say what the copy is called"),
+        ("e", "new/..", "does not say what the copy is called"),
         (
             "-a 'b\"/c d",
             "-a 'b\"/../-a 'b\"/c d",

@@ -75,7 +75,11 @@ const NEEDS: [(&str, &str, &str); 13] = [
         "{ path: a, content: b }",
         "sh cat chmod cp mv rm",
     ),
-    ("git_clone", "{ url: a, dest: b }", "sh git ls mkdir rm"),
+    (
+        "git_clone",
+        "{ url: a, dest: b }",
+        "sh dirname find git ls mv rm rmdir xargs",
+    ),
     ("mkdir", "a", "sh chmod dirname mkdir mv rmdir xargs"),
     (
         "rsync",

@@ -145,3 +145,12 @@ fn rsync_tried_again_still_knows_what_was_there_first() {
     home.run("run f.flow.yaml --set fail=true").exits(1);
     assert_eq!(tree(&home, "to"), before);
 }
+
+#[test]
+fn rsync_into_a_folder_that_cannot_be_made_leaves_nothing_to_undo() {
+    let task = "{ rsync: { src: there/, dest: no/new } }";
+    let home = Home::with("f.flow.yaml", &super::flow(task)).and("there/x", "");
+    let ran = home.run("run f.flow.yaml").exits(1);
+    assert!(ran.stdout.contains("no/new"), "{}", ran.text());
+    assert!(!home.has("no"));
+}

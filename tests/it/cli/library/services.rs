@@ -135,6 +135,21 @@ fn a_service_that_dies_or_is_never_healthy_fails_with_the_end_of_its_output() {
 }
 
 #[test]
+fn a_service_that_cannot_be_asked_is_not_started() {
+    let flow = "tasks: { a: { service: { command: [touch, started], path: /health } } }\n";
+    let home = Home::with("f.flow.yaml", flow);
+    let ran = home.run("run f.flow.yaml").exits(1).stdout;
+    assert!(
+        ran.contains("a path that is to be asked, and no port"),
+        "{ran}"
+    );
+    assert!(!home.has("started"));
+    let flow = flow.replace("[touch, started]", "[]");
+    let home = home.and("f.flow.yaml", flow);
+    home.run("check f.flow.yaml").exits(2);
+}
+
+#[test]
 fn a_service_is_healthy_when_its_check_is_and_one_that_ignores_term_is_killed() {
     let service = "{ command: [sh, -c, \"trap '' TERM; echo $$ > pid; while :; do sleep 0.05; done\"], check: [test, -s, pid] }";
     let flow = super::flow(&format!("{{ service: {service} }}"));
