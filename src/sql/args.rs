@@ -5,6 +5,8 @@ use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteArguments};
 use sqlx::{Arguments, Encode, Type};
 
+use super::packet::{write_bytes, write_text};
+
 /// One argument.
 #[derive(Debug, Clone)]
 enum Arg {
@@ -85,24 +87,13 @@ impl Args {
 
     /// Adds one of them (from 0) to `packet`, as a literal of MySQL that means the same in every SQL mode.
     pub(super) fn write_literal(&self, index: usize, packet: &mut String) {
-        let plain = |text: &str| {
-            text.bytes()
-                .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'\'' | b'\\'))
-        };
         match &self.0[index] {
             Arg::Int(value) => packet.push_str(&value.to_string()),
             Arg::MaybeText(None) => packet.push_str("NULL"),
             Arg::Text(text) | Arg::Batch(text) | Arg::MaybeText(Some(text)) => {
-                if plain(text) {
-                    packet.push('\'');
-                    packet.push_str(text);
-                    packet.push('\'');
-                } else {
-                    packet.push_str("_utf8mb4 ");
-                    write_hex(text.as_bytes(), packet);
-                }
+                write_text(text, packet);
             }
-            Arg::Bytes(bytes) => write_hex(bytes, packet),
+            Arg::Bytes(bytes) => write_bytes(bytes, packet),
         }
     }
 
@@ -153,16 +144,6 @@ impl Args {
         }
         bound
     }
-}
-
-fn write_hex(bytes: &[u8], packet: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    packet.push_str("X'");
-    for byte in bytes {
-        packet.push(DIGITS[usize::from(byte >> 4)].into());
-        packet.push(DIGITS[usize::from(byte & 15)].into());
-    }
-    packet.push('\'');
 }
 
 fn add<'v, D, T>(bound: &mut D::Arguments, value: T)

@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Either, Executor};
 
 use super::database::PATIENCE;
 use super::error::is_busy;
+use super::packet::Packet;
 use super::script::{Script, Statement};
 use super::target::Target;
 use super::{Args, Row};
@@ -22,11 +23,12 @@ const SERVER_PATIENCE: Duration = Duration::from_secs(10);
 const PACKET: usize = 1 << 20;
 
 /// What every session of MySQL and MariaDB begins with. Whoever writes sees what was committed before each statement,
-/// and locks nothing that it does not change. A machine that dies in the middle of a transaction must not hold its
+/// and locks nothing that it does not change. NULL is refused where none may be, in the middle of many rows too: by
+/// that a [`Packet`] ends whose guard has changed nothing. A machine that dies in the middle of a transaction must not hold its
 /// locks for hours: the server ends a session that says nothing, MariaDB only within a transaction.
 const MYSQL_SESSION: &str = "
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    SET SESSION innodb_lock_wait_timeout = 5
+    SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), innodb_lock_wait_timeout = 5
         /*M!100300 , idle_transaction_timeout = 10 */ /*!80000 , wait_timeout = 60 */";
 
 pub(super) enum Connection {
@@ -110,6 +112,45 @@ impl Connection {
             }
         }
     }
+
+    /// Carries out a packet: what each of its guards has changed, as its `LAST_INSERT_ID`. `None`: something refused
+    /// itself because of a guard that changed nothing, and nothing of it took place.
+    pub(super) async fn pass(
+        &mut self,
+        packet: &Packet,
+    ) -> Result<Option<Vec<Option<i64>>>, sqlx::Error> {
+        let Self::MySql(connection) = self else {
+            unreachable!("packets are made for MySQL alone");
+        };
+        in_time(pass(connection, packet)).await
+    }
+}
+
+async fn pass(
+    connection: &mut MySqlConnection,
+    packet: &Packet,
+) -> Result<Option<Vec<Option<i64>>>, sqlx::Error> {
+    let mut told = Vec::new();
+    let mut statements = packet.guards().iter();
+    let text = AssertSqlSafe(packet.as_str().to_owned());
+    let mut found = connection.fetch_many(sqlx::raw_sql(text));
+    loop {
+        match found.try_next().await {
+            Ok(Some(Either::Left(done))) => {
+                if statements.next() == Some(&true) {
+                    let changed = done.rows_affected() > 0;
+                    told.push(changed.then(|| done.last_insert_id().cast_signed()));
+                }
+            }
+            Ok(Some(Either::Right(_))) => {}
+            Ok(None) => return Ok(Some(told)),
+            Err(sqlx::Error::Database(_)) if told.contains(&None) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    drop(found);
+    connection.execute("ROLLBACK").await?;
+    Ok(None)
 }
 
 /// Runs a whole script in one round trip.

@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::error::explain;
 use super::script::Scripts;
 use super::target::{Kind, Target};
-use super::{Args, Row, Schema, SqlError, health};
+use super::{Args, Packet, Row, Schema, SqlError, health};
 
 /// How long a statement waits for a lock that another program holds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -101,6 +101,33 @@ impl Database {
             match run(self.writer().await?, script, args.clone()).await {
                 Err(SqlError::Conflict { .. }) if tries.again().await => {}
                 other => return other,
+            }
+        }
+    }
+
+    /// Carries out a packet, for MySQL and MariaDB: what each of its guards has changed, as its `LAST_INSERT_ID`. `None`
+    /// if something refused itself because of a guard that changed nothing; then nothing of it took place. If it fails
+    /// or its future is dropped, either all of it took place or nothing. A transaction that lost against another one is
+    /// tried again.
+    ///
+    /// # Errors
+    /// The database does not do it.
+    pub async fn pass(&self, packet: &Packet) -> Result<Option<Vec<Option<i64>>>, SqlError> {
+        let mut tries = Tries::default();
+        loop {
+            let mut lane = self.writer().await?;
+            let told = lane.connection.pass(packet).await;
+            match told.map_err(|cause| explain(&self.target, cause)) {
+                Ok(told) => {
+                    lane.finish();
+                    return Ok(told);
+                }
+                Err(error) => {
+                    drop(lane);
+                    if !(matches!(error, SqlError::Conflict { .. }) && tries.again().await) {
+                        return Err(error);
+                    }
+                }
             }
         }
     }

@@ -13,13 +13,14 @@
 //! MySQL and MariaDB do not give back what an update changed, so for them a statement may begin with `GUARD`: if it
 //! changes something, it yields a row with its `LAST_INSERT_ID`; if not, none, and nothing that follows does anything.
 //! A statement that follows and sees that for itself begins with `GUARDED`; where one does not, the script goes
-//! statement by statement, and ends there.
+//! statement by statement, and ends there. What is committed most often is not a script there, but a [`Packet`].
 
 mod args;
 mod connection;
 mod database;
 mod error;
 mod health;
+mod packet;
 mod row;
 mod schema;
 mod script;
@@ -28,6 +29,7 @@ mod target;
 pub use args::Args;
 pub use database::{Database, Durability, Lane};
 pub use error::SqlError;
+pub use packet::Packet;
 pub use row::Row;
 pub use schema::{Migrations, Schema};
 pub use target::{Kind, check_url, login, without_password};

@@ -1,4 +1,4 @@
-//! Committing steps: a lone one in one script, a batch in two, whatever its size.
+//! Committing steps: a lone one in one script, a batch in two, whatever its size; a few in MySQL in one packet.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,11 @@ use serde::{Serialize, Serializer};
 
 use super::SqlStore;
 use super::dialect::Structured;
+use super::packet;
 use super::read::FORM;
 use crate::model::{FlowRow, JobId};
 use crate::ports::{Commit, Committed, LogBatch, StoreError};
-use crate::sql::{Args, Row, SqlError, Tries};
+use crate::sql::{Args, Kind, Row, SqlError, Tries};
 
 /// A statement with more than so many bytes in one batch is divided, if it can be: MariaDB takes 16 MiB at once.
 const PORTION: usize = 6 << 20;
@@ -21,16 +22,29 @@ pub(super) async fn commit(
     logs: &LogBatch,
 ) -> Result<Vec<Committed>, StoreError> {
     let without_logs = logs.chunks.is_empty() && logs.trims.is_empty();
-    match steps {
-        [] if without_logs => Ok(Vec::new()),
-        [step] if without_logs && step.flow.is_none() && step.answered.is_empty() => {
-            Ok(vec![commit_one(store, step).await?])
+    if steps.is_empty() && without_logs {
+        return Ok(Vec::new());
+    }
+    if store.database.kind() == Kind::MySql
+        && let Some(answers) = packet::commit(&store.database, steps, logs).await?
+    {
+        return Ok(answers);
+    }
+    match (steps, store.dialect.commit_one) {
+        ([step], Some(script))
+            if without_logs && step.flow.is_none() && step.answered.is_empty() =>
+        {
+            Ok(vec![commit_one(store, script, step).await?])
         }
         _ => commit_many(store, steps, logs).await,
     }
 }
 
-async fn commit_one(store: &SqlStore, step: &Commit) -> Result<Committed, StoreError> {
+async fn commit_one(
+    store: &SqlStore,
+    script: &'static str,
+    step: &Commit,
+) -> Result<Committed, StoreError> {
     let as_is = store.dialect.structured;
     let atoms: Vec<_> = step
         .atoms
@@ -54,7 +68,7 @@ async fn commit_one(store: &SqlStore, step: &Commit) -> Result<Committed, StoreE
         .batch(json(&atoms)?)
         .batch(json(&records)?)
         .int(FORM);
-    let rows = match store.database.write(store.dialect.commit_one, args).await {
+    let rows = match store.database.write(script, args).await {
         // It came before.
         Err(SqlError::Taken(_)) => return Ok(Committed::Fenced),
         other => other?,
@@ -172,7 +186,7 @@ fn answers_requests(step: &Commit) -> bool {
     !step.answered.is_empty() || ends(step)
 }
 
-fn ends(step: &Commit) -> bool {
+pub(super) fn ends(step: &Commit) -> bool {
     step.flow.as_ref().is_some_and(|flow| flow.state.is_end())
 }
 
@@ -284,7 +298,7 @@ fn flow_row(job: JobId, flow: &FlowRow) -> Result<impl Serialize, SqlError> {
     ))
 }
 
-fn after(step: &Commit) -> i64 {
+pub(super) fn after(step: &Commit) -> i64 {
     let records = i64::try_from(step.records.len()).expect("a list in memory is below i64::MAX");
     step.seq.saturating_add(records)
 }

@@ -1,9 +1,10 @@
 //! The store in a SQL database: one implementation, and a `Dialect` for what is not the same everywhere.
 //!
-//! Every method is one script, which is one transaction; a batch of steps takes two.
+//! Every method is one script, which is one transaction; a batch of steps takes two, but for a few in MySQL.
 
 mod commit;
 mod dialect;
+mod packet;
 mod read;
 mod statements;
 
@@ -33,7 +34,14 @@ const SCHEMA: Schema = Schema {
             include_str!("../migrations/sqlite/0002_steps.sql"),
         ),
     ],
-    mysql: &[(1, "jobs", include_str!("../migrations/mysql/0001_jobs.sql"))],
+    mysql: &[
+        (1, "jobs", include_str!("../migrations/mysql/0001_jobs.sql")),
+        (
+            2,
+            "asked",
+            include_str!("../migrations/mysql/0002_asked.sql"),
+        ),
+    ],
     postgres: &[(
         1,
         "jobs",

@@ -84,7 +84,7 @@ mod tests {
         let store = SqlStore::open(&url).await.unwrap();
         let sqlite = dialect::of(Kind::Sqlite);
         for script in [
-            sqlite.commit_one,
+            sqlite.commit_one.expect("SQLite has it"),
             sqlite.begin_fence,
             sqlite.fence,
             sqlite.write,

@@ -36,10 +36,10 @@ pub(super) enum Structured {
 pub(super) struct Dialect {
     /// How atoms and records stand in batches.
     pub(super) structured: Structured,
-    /// One step without anything beside it. `$1` job, `$2` owner, `$3` epoch, `$4` seq before and `$5` after it, `$6`
+    /// One step without anything beside it, where a few steps do not go in a packet of their own. `$1` job, `$2` owner, `$3` epoch, `$4` seq before and `$5` after it, `$6`
     /// atoms `[[atom, name, state, content]]`, `$7` records, `$8` form.
     /// No row: fenced. One row: whether requests wait.
-    pub(super) commit_one: &'static str,
+    pub(super) commit_one: Option<&'static str>,
     /// Begins a transaction, then as `fence`.
     pub(super) begin_fence: &'static str,
     /// Moves `seq` of the jobs that are not fenced. `$1` steps `[[job, owner, epoch, before, after]]`, each job once.

@@ -54,23 +54,13 @@ macro_rules! steps {
 macro_rules! fence {
     () => {
         concat!(
-            "SELECT j.id, EXISTS (SELECT 1 FROM requests AS r WHERE r.job = j.id)
-             FROM ",
+            "SELECT j.id, j.asked FROM ",
             steps!(),
             " FOR UPDATE /*!80000 OF j */;
              UPDATE ",
             steps!(),
             " SET j.seq = s.after, j.claims = 0;"
         )
-    };
-}
-
-/// Whether the step of `commit_one` is not fenced, once `seq` was moved. (`ROW_COUNT` would not do: it is wrong in what
-/// MariaDB still carries out for a client that is gone.) Of a step that came before it is true as well, and the events
-/// say that their places are taken.
-macro_rules! moved {
-    () => {
-        "EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND owner = $2 AND epoch = $3 AND seq = $5)"
     };
 }
 
@@ -103,6 +93,9 @@ macro_rules! write {
              STRAIGHT_JOIN requests AS r ON r.id = a.request AND r.job = a.job;
              DELETE r FROM JSON_TABLE($5, '$[*]' COLUMNS (job ", id!(), "'$')) AS e
              STRAIGHT_JOIN requests AS r ON r.job = e.job;
+             UPDATE JSON_TABLE($9, '$[*]' COLUMNS (job ", id!(), "'$')) AS a
+             STRAIGHT_JOIN jobs AS j ON j.id = a.job
+             SET j.asked = EXISTS (SELECT 1 FROM requests AS r WHERE r.job = j.id);
              INSERT INTO logs (job, task, attempt, phase, n, stream, at, bytes)
              SELECT c.job, c.task, c.attempt, c.phase, c.n, c.stream, c.at,
                  SUBSTRING($7, c.first, c.length)
@@ -143,37 +136,10 @@ macro_rules! remove {
     };
 }
 
-/// Five statements for a link of a chain: BEGIN, the fence, the atoms, the events, COMMIT.
+/// Five statements for a link of a chain, in a packet: BEGIN, the fence, the events, the atoms, COMMIT.
 pub(super) const MYSQL: Dialect = Dialect {
     structured: Structured::Text,
-    commit_one: concat!(
-        "BEGIN;
-         GUARD UPDATE jobs SET seq = $5, claims = 0 * LAST_INSERT_ID(
-             EXISTS (SELECT 1 FROM requests AS r WHERE r.job = jobs.id))
-         WHERE id = $1 AND owner = $2 AND epoch = $3 AND seq = $4;
-         GUARDED INSERT INTO atoms (job, atom, name, state, epoch, form, content)
-         SELECT $1, b.atom, b.name, b.state, $3, $8, b.content
-         FROM JSON_TABLE($6, '$[*]' COLUMNS (
-             atom BIGINT PATH '$[0]', name ",
-        text!(),
-        "'$[1]', state ",
-        text!(),
-        "'$[2]',
-             content ",
-        text!(),
-        "'$[3]')) AS b WHERE ",
-        moved!(),
-        upsert_atoms!("$3", "$8"),
-        "GUARDED INSERT INTO events (job, seq, epoch, form, record)
-         SELECT $1, $4 + b.n, $3, $8, b.record
-         FROM JSON_TABLE($7, '$[*]' COLUMNS (
-             n FOR ORDINALITY, record ",
-        text!(),
-        "'$')) AS b WHERE ",
-        moved!(),
-        ";
-         COMMIT"
-    ),
+    commit_one: None,
     begin_fence: concat!("BEGIN;", fence!()),
     fence: fence!(),
     write: write!(),
@@ -197,8 +163,11 @@ pub(super) const MYSQL: Dialect = Dialect {
     disown: "
         GUARD UPDATE jobs SET owner = NULL WHERE id = $1 AND owner = $2 AND epoch = $3",
     request: "
-        GUARD INSERT INTO requests (job, kind, at, form, body)
-        SELECT id, $2, $3, $4, $5 FROM jobs WHERE id = $1 AND ended = 0 LOCK IN SHARE MODE",
+        BEGIN;
+        GUARD UPDATE jobs SET asked = 1 WHERE id = $1 AND ended = 0;
+        GUARDED INSERT INTO requests (job, kind, at, form, body)
+        SELECT id, $2, $3, $4, $5 FROM jobs WHERE id = $1 AND ended = 0;
+        COMMIT",
     stall: "
         BEGIN;
         GUARD UPDATE jobs SET state = 'STUCK', cause = $4, since = $5, seq = seq + 1, claims = 0

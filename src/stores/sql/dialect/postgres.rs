@@ -78,7 +78,7 @@ macro_rules! remove {
 /// One statement for a link of a chain.
 pub(super) const POSTGRES: Dialect = Dialect {
     structured: Structured::Text,
-    commit_one: concat!(
+    commit_one: Some(concat!(
         "ALWAYS WITH moved AS (
              UPDATE jobs SET seq = $5, claims = 0
              WHERE id = $1 AND owner = $2 AND epoch = $3 AND seq = $4
@@ -96,7 +96,7 @@ pub(super) const POSTGRES: Dialect = Dialect {
          )
          SELECT CASE WHEN EXISTS (SELECT 1 FROM requests WHERE job = $1) THEN 1 ELSE 0 END
          FROM moved"
-    ),
+    )),
     begin_fence: concat!("BEGIN;", fence!()),
     fence: fence!(),
     write: write!(),

@@ -57,10 +57,12 @@ macro_rules! remove {
 /// the guards may come before the update that they guard.
 pub(super) const SQLITE: Dialect = Dialect {
     structured: Structured::Nested,
-    commit_one: "
+    commit_one: Some(
+        "
         INSERT INTO steps (job, owner, epoch, seq, after, atoms, records, form)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         RETURNING EXISTS (SELECT 1 FROM requests AS r WHERE r.job = steps.job)",
+    ),
     begin_fence: concat!("BEGIN IMMEDIATE;", fence!()),
     fence: fence!(),
     write: write!(),
