@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::{Expression, Origins, Template};
 use crate::model::{
-    AtomId, Declared, Digest, Duration, IfInterrupted, Priority, ScopeId, SecretSource, SkipDepth,
-    Value,
+    AtomId, Declared, Digest, Duration, Failure, FailureKind, IfInterrupted, Priority, ScopeId,
+    SecretSource, SkipDepth, Value,
 };
 
 /// A compiled flow. A pure function of its bundle and inputs.
@@ -211,6 +211,19 @@ pub struct Task {
     pub stop_on_unwind: bool,
     /// Its place among tasks that are ready at once.
     pub priority: Priority,
+}
+
+impl Task {
+    /// Whether there is nothing to revert because the task failed before anything was done: a secret could not be
+    /// read, its parameters could not be worked out, or a program that its kind needs was not installed. An attempt
+    /// before that one, on another machine, may have done something; then there was more than one for a generation.
+    #[must_use]
+    pub fn has_done_nothing(&self, failure: &Failure, generation: u32) -> bool {
+        let never_called = matches!(failure.kind, FailureKind::Template | FailureKind::Secret);
+        let flows_own = self.revert.is_some() && self.written.is_none();
+        let lacked_its_tool = failure.kind == FailureKind::MissingTool && !flows_own;
+        failure.attempt <= generation + 1 && (never_called || lacked_its_tool)
+    }
 }
 
 /// How many times a retry tries, and with what.

@@ -292,20 +292,13 @@ impl Attempt {
         failure.is_some_and(|f| matches!(f.kind, FailureKind::Template | FailureKind::Secret))
     }
 
-    /// Whether there is nothing to revert because the task failed before anything was done: a secret could not be
-    /// read, its parameters could not be worked out, or a program that its kind needs was not installed. An attempt
-    /// before that one, on another machine, may have done something; then there was more than one for a generation.
+    /// Whether the task failed before anything was done that could be reverted.
     fn has_done_nothing(&self, side: &Side<'_>) -> bool {
-        let is_first = |failure: &Failure| failure.attempt <= self.command.generation + 1;
+        let generation = self.command.generation;
         self.command.phase == Phase::Revert
-            && self.own_failure(side.name).is_some_and(is_first)
-            && (self.was_never_called(side.name)
-                || (self.lacked_its_tool(side.name) && !side.is_flows_own()))
-    }
-
-    fn lacked_its_tool(&self, name: &str) -> bool {
-        let failure = self.own_failure(name);
-        failure.is_some_and(|f| f.kind == FailureKind::MissingTool)
+            && self
+                .own_failure(side.name)
+                .is_some_and(|failure| side.task.has_done_nothing(failure, generation))
     }
 
     /// Waits for a call; past its deadline, or when the attempt is stopped, it is cancelled and awaited.
