@@ -11,7 +11,7 @@ use super::expression::check_text;
 use super::template::{Source, read_url};
 use super::uses::{Found, Spot};
 use crate::model::{Declared, Shape, Spanned, Type, TypeError, Value};
-use crate::syntax::{Node, NodeValue, Problem, Style};
+use crate::syntax::{Node, NodeValue, Problem, Style, code};
 
 /// What is written for each name of a store, by its place in it.
 pub(crate) type Given<'a> = Vec<Option<&'a Node>>;
@@ -79,7 +79,7 @@ fn tree(name: &str, ty: &Type, node: &Node, found: &mut Found) -> Option<Templat
         (NodeValue::Null, _) => {
             let what = format!("`{name}` has nothing behind it");
             let help = format!("write {}", ty.hint());
-            found.wrong(Problem::error("missing-value", node.span, what).help(help));
+            found.wrong(Problem::error(code::MISSING_VALUE, node.span, what).help(help));
             None
         }
         (
@@ -94,7 +94,7 @@ fn tree(name: &str, ty: &Type, node: &Node, found: &mut Found) -> Option<Templat
             {
                 let what = format!("`{name}` is no template: {why}");
                 let help = "expressions stand in `{{ … }}`, statements in `{% … %}`";
-                found.wrong(Problem::error("bad-expression", node.span, what).help(help));
+                found.wrong(Problem::error(code::BAD_EXPRESSION, node.span, what).help(help));
                 return None;
             }
             Some(Template::Literal(Value::from(text.as_str())))
@@ -160,7 +160,7 @@ fn mistyped(name: &str, ty: &Type, error: &TypeError, node: &Node) -> Problem {
         }
     };
     let what = format!("`{name}`: {error}");
-    Problem::error("wrong-type", node.span, what).help(help)
+    Problem::error(code::WRONG_TYPE, node.span, what).help(help)
 }
 
 /// The name of a secret, if a node is one template that is nothing but a name.

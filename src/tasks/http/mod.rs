@@ -70,7 +70,7 @@ const SCHEMA: KindSchema = KindSchema {
         ),
         param(
             "timeout",
-            Shape::Duration,
+            Shape::Period,
             "how long the whole exchange may take",
         ),
         param(
