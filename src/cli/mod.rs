@@ -150,6 +150,7 @@ fn perform(arguments: &[OsString]) -> Result {
     let given = Given {
         source,
         options: matches.subcommand().map(|(_, matches)| matches),
+        line: arguments,
     };
     match cli.command {
         Command::Run(arguments) => run::run(&config, cli.global.verbose, arguments, given),
@@ -180,10 +181,11 @@ fn perform(arguments: &[OsString]) -> Result {
     }
 }
 
-/// The flow that a command line names, already parsed, and the options that its store has become.
+/// The flow that a command line names, already parsed, the options that its store has become, and the whole line.
 struct Given<'a> {
     source: Option<Source>,
     options: Option<&'a ArgMatches>,
+    line: &'a [OsString],
 }
 
 /// Runs a command that waits for files and timers alone: one thread is enough.
