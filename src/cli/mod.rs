@@ -5,6 +5,7 @@
 mod answer;
 mod backend;
 mod check;
+mod completions;
 mod conduct;
 mod conductors;
 mod config;
@@ -131,6 +132,8 @@ enum Command {
     Deny(answer::Arguments),
     /// Remove jobs that ended long ago, with their history and their output
     Prune(prune::Arguments),
+    /// What a shell needs to complete commands, options and files
+    Completions(completions::Arguments),
 }
 
 /// Does what the arguments say; the code to end with.
@@ -177,6 +180,7 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::Approve(arguments) => block_on(answer::run(&config, arguments, true)),
         Command::Deny(arguments) => block_on(answer::run(&config, arguments, false)),
         Command::Prune(arguments) => block_on(prune::run(&config, arguments)),
+        Command::Completions(arguments) => completions::run(&arguments),
         Command::Abandon(arguments) => block_on(request::decide(&config, arguments, Verb::Abandon)),
     }
 }
