@@ -47,6 +47,7 @@ mod tasks;
 mod tree;
 mod watch;
 mod words;
+mod written;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -155,7 +155,12 @@ fn mistyped(name: &str, ty: &Type, error: &TypeError, node: &Node) -> Problem {
             false => format!("write {hint}, or a template whose value is that"),
         },
         TypeError::NotOneOf { .. } => "write one of those".to_owned(),
-        TypeError::OutOfRange { .. } | TypeError::Pattern { .. } => {
+        TypeError::OutOfRange { bound, side, .. } => {
+            let least = side.starts_with("below") || side.starts_with("shorter");
+            let wanted = if least { "at least" } else { "at most" };
+            format!("write {wanted} {bound}, or change what is allowed where it is declared")
+        }
+        TypeError::Pattern { .. } => {
             "change the value, or what is allowed where it is declared".to_owned()
         }
     };

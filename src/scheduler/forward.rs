@@ -184,7 +184,7 @@ impl Scheduler {
         };
         let holds = self.names(needs).and_then(|names| when.holds(&names));
         holds.map_err(|error| {
-            let what = format!("the condition `{}` cannot be evaluated: {error}", when.text);
+            let what = format!("the condition cannot be told: {error}");
             Failure::new(FailureKind::Template, what)
         })
     }

@@ -142,7 +142,7 @@ impl Scheduler {
                     .cloned()
                     .ok_or_else(|| "`for_each` has no value to try".to_owned()),
                 Ok(other) => Err(format!("`for_each` needs a list, not `{other}`")),
-                Err(error) => Err(format!("`for_each` cannot be evaluated: {error}")),
+                Err(error) => Err(format!("`for_each` cannot be told: {error}")),
             },
         };
         match next {
