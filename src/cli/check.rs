@@ -8,24 +8,35 @@ use serde_json::{Value, json};
 use super::config::Config;
 use super::diagnostics::{self, has_errors};
 use super::flows::Flows;
+use super::fmt::Written;
 use super::report::{self, Error, Exit, Result};
+use super::rewrite::{STDIN, stdin};
 use super::sarif;
 use super::source;
 use crate::model::Bundle;
-use crate::syntax::Problem;
+use crate::syntax::{Notation, Problem, code};
 
 /// What `check` takes.
 #[derive(Debug, Args)]
 #[command(
     after_help = "With `--format json`: {\"version\": 1, \"flows\": [{\"flow\", \"ok\", \"problems\": [{\"severity\", \
 \"code\", \"message\", \"path\", \"line\", \"column\", \"end_line\", \"end_column\", \"label\", \"help\", \"related\"}]}]}. \
-Lines and columns count from 1, columns in characters.\n\nWith `--format sarif`: SARIF 2.1.0."
+Lines and columns count from 1, columns in characters.\n\nWith `--format sarif`: SARIF 2.1.0.\n\nExamples:\n  jobrunner check build.flow.yaml flows/\n  \
+jobrunner check - < build.flow   the files that it uses stand in the working folder"
 )]
 pub struct Arguments {
-    /// Paths or names of flows
+    /// Paths or names of flows; `-` for standard input
     // Not called `flows`: that is the global option.
     #[arg(required = true, value_name = "FLOW")]
     names: Vec<String>,
+    /// The notation of standard input; without it, it is told by the text
+    #[arg(
+        long,
+        value_enum,
+        hide_possible_values = true,
+        value_name = "yaml|text"
+    )]
+    notation: Option<Written>,
     /// How problems are told
     #[arg(
         long,
@@ -67,7 +78,9 @@ type Outcome<'a> = std::result::Result<Checked<'a>, (&'a str, Error)>;
 /// The output cannot be written.
 pub fn run(config: &Config, arguments: &Arguments) -> Result {
     let flows = config.all_flows();
-    let outcomes = arguments.names.iter().map(|name| check(&flows, name));
+    let notation = arguments.notation.map(Notation::from);
+    let names = arguments.names.iter();
+    let outcomes = names.map(|name| check(&flows, name, notation));
     match arguments.format {
         Format::Text => text(outcomes),
         Format::Json => document(outcomes.collect(), as_json),
@@ -76,8 +89,15 @@ pub fn run(config: &Config, arguments: &Arguments) -> Result {
 }
 
 /// All that is wrong with a flow, or why there is nothing to look at.
-fn check<'a>(flows: &Flows, name: &'a str) -> Outcome<'a> {
-    let (bundle, ok, problems) = match flows.open(name) {
+fn check<'a>(flows: &Flows, name: &'a str, piped: Option<Notation>) -> Outcome<'a> {
+    let opened = match name {
+        STDIN => stdin(piped).map(|file| Bundle {
+            version: 1,
+            files: vec![file],
+        }),
+        name => flows.open(name),
+    };
+    let (bundle, ok, problems) = match opened {
         Ok(bundle) => {
             let (bundle, (plan, problems)) = source::check_with(flows, bundle);
             let ok = plan.is_some() && !has_errors(&problems);
@@ -141,7 +161,7 @@ fn as_json(outcomes: &[Outcome<'_>]) -> Value {
             "problems": diagnostics::as_json(&checked.bundle, &checked.problems),
         }),
         Err((name, error)) => json!({ "flow": name, "ok": false, "problems": [{
-            "severity": "error", "code": "unreadable", "message": error.message(), "path": name,
+            "severity": "error", "code": code::UNREADABLE_FILE, "message": error.message(), "path": name,
         }] }),
     };
     json!({ "version": 1, "flows": outcomes.iter().map(flow).collect::<Vec<_>>() })

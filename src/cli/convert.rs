@@ -10,9 +10,10 @@ use super::fmt::{Written, refused};
 use super::report::{self, Error, Exit, Result};
 use super::rewrite::{STDIN, replace, stdin};
 use super::source;
+use super::words::typed;
 use crate::format;
 use crate::model::{Bundle, ConductorId, SourceFile};
-use crate::syntax::{Notation, Problem, Severity};
+use crate::syntax::{Code, Notation, Problem, Severity};
 
 /// What `convert` takes.
 #[derive(Debug, Args)]
@@ -59,7 +60,7 @@ pub fn run(config: &Config, arguments: &Arguments) -> Result {
         Some(wanted) if wanted == Notation::of_file(file) => {
             format::format(file).map_err(|refusal| refused(file, refusal))?
         }
-        Some(_) | None => converted(&config.all_flows(), file)?,
+        Some(_) | None => converted(&config.all_flows(), &arguments.file, file)?,
     };
     match &arguments.output {
         Some(path) => replace(path, &text)?,
@@ -68,8 +69,8 @@ pub fn run(config: &Config, arguments: &Arguments) -> Result {
     Ok(Exit::Success)
 }
 
-/// A file in the other notation, after a look whether it is the same flow.
-fn converted(flows: &Flows, file: &SourceFile) -> Result<String> {
+/// A file, which was named `name`, in the other notation, after a look whether it is the same flow.
+fn converted(flows: &Flows, name: &str, file: &SourceFile) -> Result<String> {
     let kinds = source::kinds(&ConductorId(String::new()));
     let schemas: Vec<_> = kinds.schemas().collect();
     let text = format::convert(file, &schemas).map_err(|refusal| refused(file, refusal))?;
@@ -84,7 +85,7 @@ fn converted(flows: &Flows, file: &SourceFile) -> Result<String> {
     };
     if plan(&before) == plan(&after) && errors(&problems) == errors(&others) {
         if before.is_none() {
-            let name = &file.path;
+            let name = typed(name);
             report::hint(&format!(
                 "the flow has errors, in both notations: jobrunner check {name}"
             ))?;
@@ -107,7 +108,7 @@ fn check(flows: &Flows, file: SourceFile) -> (Bundle, source::Checked) {
 }
 
 /// The codes of what keeps a flow from being run. What is said in one notation alone, as about quotes, does not.
-fn errors(problems: &[Problem]) -> Vec<&'static str> {
+fn errors(problems: &[Problem]) -> Vec<Code> {
     let errors = problems.iter().filter(|p| p.severity == Severity::Error);
     let mut codes: Vec<_> = errors.map(|problem| problem.code).collect();
     codes.sort_unstable();

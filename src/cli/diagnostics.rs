@@ -87,7 +87,11 @@ fn group<'a>(bundle: &'a Bundle, problem: &'a Problem) -> Group<'a> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = Group::with_title(level.primary_title(&problem.message).id(problem.code));
+    let mut group = Group::with_title(
+        level
+            .primary_title(&problem.message)
+            .id(problem.code.as_str()),
+    );
     let marks = std::iter::once((
         problem.span,
         problem.label.as_str(),
@@ -204,6 +208,7 @@ fn width() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::syntax::code;
 
     fn bundle() -> Bundle {
         let text = "store:\n  prot: port\ntasks:\n  a:\n    shel: echo „ü“\n".to_owned();
@@ -230,14 +235,18 @@ mod tests {
         let bundle = bundle();
         let problems = [
             Problem::error(
-                "unknown-key",
+                code::UNKNOWN_KEY,
                 span(&bundle, "shel"),
                 "`shel` is no kind and no key of a task",
             )
             .label("not known")
             .related(span(&bundle, "  a:"), "in this task")
             .help("did you mean `shell`?"),
-            Problem::warning("unused-name", span(&bundle, "prot"), "nothing uses `prot`"),
+            Problem::warning(
+                code::UNUSED_NAME,
+                span(&bundle, "prot"),
+                "nothing uses `prot`",
+            ),
         ];
         let text = anstream::adapter::strip_str(&render(&bundle, &problems)).to_string();
         insta::assert_snapshot!(text, @r"
@@ -274,6 +283,8 @@ mod tests {
             start: 5000,
             end: 9000,
         };
-        assert!(render(&bundle, &[Problem::error("x", far, "far away")]).contains("far away"));
+        assert!(
+            render(&bundle, &[Problem::error(code::CYCLE, far, "far away")]).contains("far away")
+        );
     }
 }

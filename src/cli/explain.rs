@@ -80,7 +80,7 @@ fn listed(width: usize) -> Vec<Line> {
 
 /// A page, laid out for a terminal: paragraphs fit the width, examples stand indented.
 fn told(page: &Page, width: usize) -> Vec<Line> {
-    let mut lines = vec![Line::new().with(BOLD, page.code), Line::new()];
+    let mut lines = vec![Line::new().with(BOLD, page.code.as_str()), Line::new()];
     let mut example = false;
     for text in page.text.lines() {
         if text.starts_with("```") {

@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::report::{Exit, Result};
 use super::source::plan_of;
 use super::watch::Watch;
-use super::{job, outcome, report};
+use super::{job, outcome, report, written};
 use crate::engine::Observer;
 use crate::model::{Checkpoint, JobId};
 use crate::ports::{Clock, LogFilter, SystemClock};
@@ -76,8 +76,11 @@ pub async fn end(
     let plan = watch.seen().progress.plan.clone();
     let progress = Progress::new(id, plan, loaded.checkpoint);
     display.end(watch, SystemClock.now());
+    let cause = progress.flow.cause.as_ref();
+    let place = cause.and_then(|cause| written::place(&loaded.job.bundle, cause));
     let lines = outcome::lines(
         &progress,
+        place,
         &watch.seen().tails,
         &provided,
         short,

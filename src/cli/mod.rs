@@ -5,6 +5,7 @@
 mod answer;
 mod backend;
 mod check;
+mod completions;
 mod conduct;
 mod conductors;
 mod config;
@@ -46,6 +47,7 @@ mod tasks;
 mod tree;
 mod watch;
 mod words;
+mod written;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -131,6 +133,8 @@ enum Command {
     Deny(answer::Arguments),
     /// Remove jobs that ended long ago, with their history and their output
     Prune(prune::Arguments),
+    /// What a shell needs to complete commands, options and files
+    Completions(completions::Arguments),
 }
 
 /// Does what the arguments say; the code to end with.
@@ -150,6 +154,7 @@ fn perform(arguments: &[OsString]) -> Result {
     let given = Given {
         source,
         options: matches.subcommand().map(|(_, matches)| matches),
+        line: arguments,
     };
     match cli.command {
         Command::Run(arguments) => run::run(&config, cli.global.verbose, arguments, given),
@@ -176,14 +181,16 @@ fn perform(arguments: &[OsString]) -> Result {
         Command::Approve(arguments) => block_on(answer::run(&config, arguments, true)),
         Command::Deny(arguments) => block_on(answer::run(&config, arguments, false)),
         Command::Prune(arguments) => block_on(prune::run(&config, arguments)),
+        Command::Completions(arguments) => completions::run(&arguments),
         Command::Abandon(arguments) => block_on(request::decide(&config, arguments, Verb::Abandon)),
     }
 }
 
-/// The flow that a command line names, already parsed, and the options that its store has become.
+/// The flow that a command line names, already parsed, the options that its store has become, and the whole line.
 struct Given<'a> {
     source: Option<Source>,
     options: Option<&'a ArgMatches>,
+    line: &'a [OsString],
 }
 
 /// Runs a command that waits for files and timers alone: one thread is enough.

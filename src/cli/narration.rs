@@ -5,7 +5,7 @@
 use super::line::{BOLD, DIM, Line, MAGENTA, PLAIN, RED, YELLOW};
 use super::progress::{Progress, shown};
 use super::status::{flow_symbol, symbol};
-use super::words::took;
+use super::words::{took, typed};
 use crate::compile::AtomKind;
 use crate::model::{
     AtomId, AtomState, Change, Failure, FailureKind, FlowState, Operator, Record, Subject,
@@ -67,7 +67,7 @@ fn task(progress: &Progress, atom: AtomId, record: &Record) -> Option<Line> {
                 line.push(PLAIN, format!("  {variable}={}", shown(value)));
             }
             if progress.asks(atom) {
-                let job = progress.job;
+                let (job, name) = (progress.job, typed(name));
                 let what = format!("  waits for `jobrunner approve {job} {name}`, or `deny`");
                 line.push(MAGENTA, what);
             }

@@ -14,10 +14,12 @@ use crate::model::{AtomId, AtomState, FlowState, Phase, Value};
 use crate::ports::Loaded;
 use crate::scheduler::Scheduler;
 
-/// The last lines of what failed, what was undone, the verdict, what the flow provides. `drawn`: below its tree.
+/// The last lines of what failed, what was undone, the verdict, what the flow provides, where it is `written` what
+/// could not be worked out. `drawn`: below its tree.
 #[must_use]
 pub fn lines(
     progress: &Progress,
+    written: Option<String>,
     tails: &Tails,
     provided: &IndexMap<String, Value>,
     id: &str,
@@ -67,7 +69,8 @@ pub fn lines(
                 .with(PLAIN, shown(value)),
         );
     }
-    for (what, command) in next(flow.state, id) {
+    let written = written.map(|place| ("where it is written", place));
+    for (what, command) in written.into_iter().chain(next(flow.state, id)) {
         lines.push(
             Line::new()
                 .with(DIM, format!("  {what:<38}"))

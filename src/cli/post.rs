@@ -9,6 +9,7 @@ use super::follow;
 use super::inputs::Inputs;
 use super::report::{Error, Exit, Result};
 use super::source::Source;
+use super::words::typed;
 use super::{Given, job, report};
 use crate::compile::{self, Input, InputProblem, Plan};
 use crate::model::{Bundle, ConductorId, Duration, JobId, NewJob, Priority, Timestamp};
@@ -114,7 +115,7 @@ fn refused(flow: &str, problems: &[InputProblem]) -> Error {
     }
     said.help(format!(
         "`jobrunner post {} --help` lists what can be set",
-        flow
+        typed(flow)
     ))
 }
 

@@ -123,12 +123,18 @@ impl Progress {
         }
     }
 
-    /// Whether the flow says how a task is undone.
+    /// Whether there is something that undoing a task does: the flow says how, and the task did not fail before it had
+    /// done anything.
     #[must_use]
     pub fn has_revert(&self, task: AtomId) -> bool {
-        self.plan
-            .task(task)
-            .is_some_and(|task| task.revert.is_some())
+        let row = self.row(task);
+        self.plan.task(task).is_some_and(|task| {
+            let did_nothing = row
+                .failure
+                .as_deref()
+                .is_some_and(|failure| failure.is_of_nothing_done(row.generation));
+            task.revert.is_some() && !did_nothing
+        })
     }
 
     /// Whether all that a task does is to ask a person.

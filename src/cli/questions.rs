@@ -5,6 +5,7 @@ use super::line::{BOLD, DIM, Line, MAGENTA, PLAIN};
 use super::progress::Progress;
 use super::report::Result;
 use super::source;
+use super::words::typed;
 use crate::model::{AtomId, AtomState, ConductorId, JobId, Phase, Waits};
 use crate::ports::{Kinds, LogFilter, Request, Stream};
 
@@ -72,7 +73,10 @@ pub async fn lines(
         lines.push(line);
         let next = match answer(requests, name, progress.row(*atom).generation) {
             Some(answer) => format!("    {answer}, not carried out yet"),
-            None => format!("    jobrunner approve {id} {name}, or jobrunner deny {id} {name}"),
+            None => {
+                let name = typed(name);
+                format!("    jobrunner approve {id} {name}, or jobrunner deny {id} {name}")
+            }
         };
         lines.push(Line::new().with(DIM, next));
     }

@@ -6,6 +6,8 @@ mod table;
 mod text;
 mod verdict;
 
+use std::ffi::OsString;
+
 use clap::Args;
 use serde_json::json;
 
@@ -78,7 +80,7 @@ pub fn run(arguments: &Arguments, given: Given<'_>) -> Result {
             Format::Json => {
                 print_json(&serde_json::to_value(&found).map_err(std::io::Error::from)?)
             }
-            Format::Text => print(&told(&found, &arguments.flow, width())),
+            Format::Text => print(&told(&found, given.line, width())),
         };
     }
     let faults = faults(&plan, &places, arguments, now)?;
@@ -90,12 +92,12 @@ pub fn run(arguments: &Arguments, given: Given<'_>) -> Result {
     }
 }
 
-/// The whole report as lines.
-fn told(found: &Report, flow: &str, width: usize) -> Vec<Line> {
+/// The whole report as lines; `typed` is the command line that asked for it.
+fn told(found: &Report, typed: &[OsString], width: usize) -> Vec<Line> {
     let mut lines = verdict::lines(found, width);
     lines.push(Line::new());
     lines.extend(table::lines(found, width));
-    lines.extend(notes::lines(found, flow, width));
+    lines.extend(notes::lines(found, typed, width));
     lines
 }
 
@@ -126,7 +128,7 @@ fn print_json(value: &serde_json::Value) -> Result {
 /// What is to go wrong in the one play that is asked for.
 fn faults(plan: &Plan, places: &Places, arguments: &Arguments, now: Timestamp) -> Result<Faults> {
     let execute = match &arguments.fail {
-        Some(text) => Some(failing(plan, text)?),
+        Some(text) => Some(failing(plan, &arguments.flow, text)?),
         None => None,
     };
     let Some(name) = &arguments.fail_revert else {
@@ -135,7 +137,7 @@ fn faults(plan: &Plan, places: &Places, arguments: &Arguments, now: Timestamp) -
             revert: None,
         });
     };
-    let revert = task(plan, name)?;
+    let revert = task(plan, &arguments.flow, name)?;
     if plan.task(revert).is_none_or(|task| task.revert.is_none()) {
         return Err(Error::input(format!(
             "`{}` has no revert that could fail",
@@ -163,7 +165,7 @@ fn because_of(plan: &Plan, places: &Places, revert: AtomId, now: Timestamp) -> R
         .find(|task| task.task == *name)
         .and_then(|task| task.revert_fails.as_ref());
     match fails {
-        Some(fails) => task(plan, &fails.because_of),
+        Some(fails) => task(plan, name, &fails.because_of),
         None => Err(
             Error::input(format!("no single failure was played that undoes `{name}`"))
                 .help("say which task fails: `--fail TASK`"),
@@ -172,12 +174,14 @@ fn because_of(plan: &Plan, places: &Places, revert: AtomId, now: Timestamp) -> R
 }
 
 /// Reads `TASK` or `TASK:N`.
-fn failing(plan: &Plan, text: &str) -> Result<(AtomId, u32)> {
-    let Some((name, attempts)) = text.rsplit_once(':') else {
-        return Ok((task(plan, text)?, FOR_GOOD));
+fn failing(plan: &Plan, flow: &str, text: &str) -> Result<(AtomId, u32)> {
+    let whole = task(plan, flow, text);
+    let (Some((name, attempts)), Err(_)) = (text.rsplit_once(':'), &whole) else {
+        // The name of a copy may hold colons itself.
+        return Ok((whole?, FOR_GOOD));
     };
     match attempts.parse() {
-        Ok(attempts) if attempts > 0 => Ok((task(plan, name)?, attempts)),
+        Ok(attempts) if attempts > 0 => Ok((task(plan, flow, name)?, attempts)),
         Ok(_) | Err(_) => Err(Error::input(format!(
             "`--fail {text}`: `{attempts}` is not a number of attempts"
         ))
@@ -186,7 +190,7 @@ fn failing(plan: &Plan, text: &str) -> Result<(AtomId, u32)> {
 }
 
 /// The task of a full name, or of a last part that only one has.
-fn task(plan: &Plan, name: &str) -> Result<AtomId> {
+fn task(plan: &Plan, flow: &str, name: &str) -> Result<AtomId> {
     let tasks = || {
         let atoms = plan.atoms.iter().zip(0..);
         atoms
@@ -228,7 +232,7 @@ fn task(plan: &Plan, name: &str) -> Result<AtomId> {
         )),
         None => said.help(format!(
             "`jobrunner post {} --hierarchy` lists its tasks",
-            plan.name
+            words::typed(flow)
         )),
     })
 }

@@ -10,7 +10,7 @@ use super::diagnostics;
 use crate::conductor::ConductorError;
 use crate::model::Bundle;
 use crate::ports::{BoardError, StoreError};
-use crate::syntax::Problem;
+use crate::syntax::{Code, Problem};
 
 /// How the program ends, as the documentation promises it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,7 +212,7 @@ pub fn list(bundle: &Bundle, problems: &[Problem]) -> io::Result<()> {
 ///
 /// # Errors
 /// Standard error cannot be written.
-pub fn pointer(code: Option<&str>) -> io::Result<()> {
+pub fn pointer(code: Option<Code>) -> io::Result<()> {
     match code {
         Some(code) => hint(&format!("more about a problem: jobrunner explain {code}")),
         None => Ok(()),

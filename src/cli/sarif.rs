@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::diagnostics::place;
 use crate::explain;
 use crate::model::{Bundle, Span};
-use crate::syntax::{Problem, Severity};
+use crate::syntax::{Code, Problem, Severity};
 
 /// The problems of some flows, as they are found.
 #[derive(Debug, Default)]
 pub struct Log {
-    rules: Vec<&'static str>,
+    rules: Vec<Code>,
     results: Vec<Value>,
     notifications: Vec<Value>,
 }
@@ -60,7 +60,7 @@ impl Log {
     /// The whole log.
     #[must_use]
     pub fn finish(self) -> Value {
-        let rules: Vec<Value> = self.rules.iter().map(|code| rule(code)).collect();
+        let rules: Vec<Value> = self.rules.iter().map(|code| rule(*code)).collect();
         json!({
             "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
             "version": "2.1.0",
@@ -80,7 +80,7 @@ impl Log {
         })
     }
 
-    fn rule(&mut self, code: &'static str) -> usize {
+    fn rule(&mut self, code: Code) -> usize {
         self.rules
             .iter()
             .position(|known| *known == code)
@@ -91,10 +91,8 @@ impl Log {
     }
 }
 
-fn rule(code: &str) -> Value {
-    let Some(page) = explain::page(code) else {
-        return json!({ "id": code });
-    };
+fn rule(code: Code) -> Value {
+    let page = explain::page_of(code);
     json!({
         "id": code,
         "shortDescription": { "text": page.about },

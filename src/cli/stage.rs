@@ -13,6 +13,7 @@ use super::flows::Flows;
 use super::inputs;
 use super::report::{Error, Result};
 use super::source::Source;
+use super::words::typed;
 
 /// What a first look finds.
 #[derive(Debug, Default, PartialEq)]
@@ -112,7 +113,7 @@ fn known(flows: &Flows) -> String {
             .and_then(|bundle| Source::compile(flows, bundle))
         {
             Ok(source) => source.declaration.about.unwrap_or_default(),
-            Err(_) => format!("(does not compile: jobrunner check {})", known.name),
+            Err(_) => format!("(does not compile: jobrunner check {})", typed(&known.name)),
         };
         text.push_str(&format!("  {:wide$}  {about}\n", known.name));
     }

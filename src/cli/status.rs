@@ -236,7 +236,12 @@ pub fn group_details(progress: &Progress, scope: ScopeId, look: Look, line: &mut
     time(None, line);
     let mut notes = Notes(line);
     if tally.reverted > 0 && tally.reverted + tally.pending == tally.tasks {
-        notes.add(YELLOW, "undone");
+        let undone =
+            |atom| progress.row(atom).state == AtomState::Reverted && progress.has_revert(atom);
+        match progress.tasks_of(scope).any(undone) {
+            true => notes.add(YELLOW, "undone"),
+            false => notes.add(DIM, "nothing to undo"),
+        }
     } else {
         let done = tally.done + tally.skipped;
         notes.add(DIM, format!("{done} of {} done", tally.tasks));

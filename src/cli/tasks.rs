@@ -84,7 +84,10 @@ fn list(config: &Config, from: &str, built_in: &[&KindSchema]) -> String {
     for name in kinds::names(from) {
         let about = match kinds::written(config, from, &name, built_in) {
             Ok(Some(kind)) => kind.about.unwrap_or_default(),
-            Ok(None) | Err(_) => format!("(does not compile: jobrunner tasks {name})"),
+            Ok(None) | Err(_) => format!(
+                "(does not compile: jobrunner tasks {})",
+                words::typed(&name)
+            ),
         };
         lines.push((name, about));
     }

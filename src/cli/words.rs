@@ -43,9 +43,84 @@ pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
+/// A word as it is typed in a shell: as it is, or in quotes where it would mean something else.
+///
+/// Source: POSIX.1-2024, Shell Command Language, 2.2 Quoting. Control characters, which nobody can type, stand in
+/// `$'…'`.
+#[must_use]
+pub fn typed(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-+./:,@%".contains(c);
+    // `=` stands for itself behind the name of an option or of a value alone.
+    let assigned = !word.starts_with('=') && word.chars().all(|c| plain(c) || c == '=');
+    if !word.is_empty() && assigned {
+        return word.to_owned();
+    }
+    if !word.contains(char::is_control) {
+        return format!("'{}'", word.replace('\'', "'\\''"));
+    }
+    let mut out = String::from("$'");
+    for c in word.chars() {
+        match c {
+            '\'' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_control() => {
+                let mut bytes = [0; 4];
+                for byte in c.encode_utf8(&mut bytes).bytes() {
+                    out.push_str(&format!("\\{byte:03o}"));
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_typed_word_reaches_a_program_as_it_is() {
+        for plain in ["deploy", "a.b-c_d", "--set", "port=80", "a,b", "ü", "/x:/y"] {
+            assert_eq!(typed(plain), plain);
+        }
+        let words = [
+            "",
+            "test[toolchain=1.80, features=all]",
+            "it's",
+            "a \"b\" $HOME `x` \\ !! #",
+            "line\nline\ttab \u{1b}[1m '\\ \u{85}",
+            "~",
+            "=x",
+            "a*",
+            "{a,b}",
+        ];
+        for shell in ["bash", "dash"] {
+            for word in words.into_iter().chain(["deploy"]) {
+                let typed = typed(word);
+                // `$'…'` is younger than some shells.
+                if shell == "dash" && typed.starts_with('$') {
+                    continue;
+                }
+                let script = format!("printf %s {typed}");
+                let Ok(ran) = std::process::Command::new(shell)
+                    .args(["-c", &script])
+                    .output()
+                else {
+                    assert_ne!(shell, "bash");
+                    continue;
+                };
+                assert_eq!(
+                    String::from_utf8_lossy(&ran.stdout),
+                    word,
+                    "{shell}: {script}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn durations_read_well_at_every_scale() {

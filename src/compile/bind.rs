@@ -17,7 +17,7 @@ use super::{
 use crate::model::{KindSchema, Shape, SkipDepth, Span, Spanned};
 use crate::syntax::{
     FlowDeclaration, KindDeclaration, Node, NodeValue, Problem, ProvidesDeclaration,
-    RetryDeclaration, RevertDeclaration, TriesDeclaration,
+    RetryDeclaration, RevertDeclaration, TriesDeclaration, code,
 };
 
 mod written;
@@ -247,7 +247,7 @@ impl<'a> Binder<'_, 'a> {
         if let (Some(skips), None) = (&task.skips, &task.when) {
             names.problems.push(
                 Problem::error(
-                    "skips-without-when",
+                    code::SKIPS_WITHOUT_WHEN,
                     skips.span,
                     "`skips` says how far a skip goes, and there is no `when`",
                 )
@@ -344,7 +344,7 @@ impl<'a> Binder<'_, 'a> {
         let dir = dir.map(|node| ("dir", node.span));
         for (key, span) in env.into_iter().chain(dir) {
             let what = format!("`{key}` is for processes, and `{}` runs none", schema.name);
-            found.wrong(Problem::error("no-process", span, what).help("leave it out"));
+            found.wrong(Problem::error(code::NO_PROCESS, span, what).help("leave it out"));
         }
     }
 
@@ -353,7 +353,7 @@ impl<'a> Binder<'_, 'a> {
         if expression.is_constant() {
             let what = format!("`when` is always the same: `{}`", when.value.trim());
             found.wrong(
-                Problem::error("constant-when", when.span, what)
+                Problem::error(code::CONSTANT_WHEN, when.span, what)
                     .help("name a value of the store or of a task in it, or leave it out"),
             );
         }
@@ -380,7 +380,7 @@ impl<'a> Binder<'_, 'a> {
                     kind.value
                 );
                 let help = "use a kind that is built in, such as `shell` or `exec`";
-                found.wrong(Problem::error("wrong-level", kind.span, what).help(help));
+                found.wrong(Problem::error(code::WRONG_LEVEL, kind.span, what).help(help));
                 (None, kind.span)
             }
             Some(kind) => (self.catalog.kind(kind, &mut found), kind.span),
@@ -430,7 +430,7 @@ impl<'a> Binder<'_, 'a> {
                 if revert {
                     let what = "a revert is tried again as it is: `for_each` has no meaning for it";
                     found.wrong(
-                        Problem::error("for-each-in-revert", node.span, what).help_in(
+                        Problem::error(code::FOR_EACH_IN_REVERT, node.span, what).help_in(
                             "write `times`, such as `retry: { times: 3, delay: 1s }`",
                             "write `times`, such as `retry { times = 3, delay = 1s }`",
                         ),
@@ -442,7 +442,8 @@ impl<'a> Binder<'_, 'a> {
         let times = matches!(retry.tries, TriesDeclaration::Times(_));
         if let (true, true, Some(variable)) = (revert, times, variable) {
             let what = format!("`{}` cannot be used in a revert", variable.value);
-            found.wrong(Problem::error("as-unused", variable.span, what).help("leave `as` out"));
+            found
+                .wrong(Problem::error(code::AS_UNUSED, variable.span, what).help("leave `as` out"));
         }
         let on = retry
             .on
@@ -481,7 +482,7 @@ fn for_each(node: &Node, found: &mut Found) -> Option<Template> {
             _ => format!("`{}` is no list", node_text(node).unwrap_or("this")),
         };
         found.wrong(
-            Problem::error("for-each-no-list", node.span, what)
+            Problem::error(code::FOR_EACH_NO_LIST, node.span, what)
                 .help("write a list of values, or one template whose value is a list"),
         );
     }
@@ -506,7 +507,7 @@ fn provides(
                     kind.name, name.value
                 );
                 found.wrong(
-                    Problem::error("nothing-to-provide", name.span, what)
+                    Problem::error(code::NOTHING_TO_PROVIDE, name.span, what)
                         .help("leave `provides` out"),
                 );
             }
@@ -537,7 +538,7 @@ fn provides(
         |one: &&Use| one.name == "json" && matches!(one.spot, Spot::Result(_) | Spot::Check(_));
     if let (true, false, Some(one)) = (switch(kind), call.json, found.uses.iter().find(json)) {
         let what = "`json` is not there: the output is not read as JSON";
-        let problem = Problem::error("json-not-read", one.span, what)
+        let problem = Problem::error(code::JSON_NOT_READ, one.span, what)
             .related(key, "this gives its output as text")
             .help_in(
                 format!(

@@ -8,7 +8,7 @@ use super::names::{From, Names};
 use super::uses::{Found, Spot};
 use super::{Requirement, Template};
 use crate::model::{Shape, Type, Value};
-use crate::syntax::{CapabilityDeclaration, Problem, did_you_mean, quoted_text};
+use crate::syntax::{CapabilityDeclaration, Problem, code, did_you_mean, quoted_text};
 
 /// What an argument must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub(crate) fn read(
             (None, _) => {
                 let what = format!("`{name}` is no capability that every conductor knows");
                 let meant = did_you_mean(name, BUILT_IN.iter().map(|(name, _)| *name));
-                found.wrong(Problem::warning("unknown-capability", span, what).help(match meant {
+                found.wrong(Problem::warning(code::UNKNOWN_CAPABILITY, span, what).help(match meant {
                     Some(meant) => format!("did you mean `{meant}`? A conductor that does not know it does not have it"),
                     None => "define it in the conductor's configuration; one that does not know it does not have it".to_owned(),
                 }));
@@ -85,7 +85,7 @@ pub(crate) fn read(
                 if let Err(hint) = check(name, value) {
                     let span = one.argument.as_ref().map_or(span, |node| node.span);
                     let what = format!("`{name}` wants {hint}");
-                    let problem = Problem::error("bad-capability", span, what);
+                    let problem = Problem::error(code::BAD_CAPABILITY, span, what);
                     let example = example(name);
                     found.wrong(problem.help_in(
                         format!("such as `{name}: {example}`"),

@@ -14,7 +14,7 @@ use super::template::{Dialect, Source};
 use super::uses::{Found, Outer, Spot};
 use super::{Expression, Template};
 use crate::model::{KindSchema, Param, Shape, Span, Spanned, Value, Waits};
-use crate::syntax::{Key, Level, Node, NodeValue, Problem, did_you_mean};
+use crate::syntax::{Key, Level, Node, NodeValue, Problem, code, did_you_mean};
 
 /// The task kinds that there are.
 #[derive(Debug)]
@@ -106,11 +106,14 @@ impl<'a> Catalog<'a> {
         if kind.is_none() {
             let what = format!("there is no task kind `{}`", name.value);
             let names = || self.kinds.keys().copied();
-            let help = match did_you_mean(&name.value, names()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
-            };
-            found.wrong(Problem::error("unknown-kind", name.span, what).help(help));
+            let problem = Problem::error(code::UNKNOWN_KIND, name.span, what);
+            found.wrong(match did_you_mean(&name.value, names()) {
+                Some(meant) => problem.did_you_mean(&name.value, meant),
+                None => {
+                    let all = names().collect::<Vec<_>>().join(", ");
+                    problem.help(format!("there are {all}"))
+                }
+            });
         }
         kind
     }
@@ -138,7 +141,7 @@ pub(crate) fn read_call(
         if param.shape == Shape::Expression {
             let Some(text) = node.word() else {
                 let what = format!("`{}` wants an expression", param.name);
-                found.wrong(Problem::error("wrong-shape", node.span, what).help_in(
+                found.wrong(Problem::error(code::WRONG_SHAPE, node.span, what).help_in(
                     format!(
                         "write an expression over the result, such as `{}: json.ready`",
                         param.name
@@ -156,7 +159,7 @@ pub(crate) fn read_call(
                     param.name
                 );
                 found.wrong(
-                    Problem::error("template-in-expression", node.span, what).help_in(
+                    Problem::error(code::TEMPLATE_IN_EXPRESSION, node.span, what).help_in(
                         format!(
                             "write `{}: {}`",
                             param.name,
@@ -196,8 +199,12 @@ pub(crate) fn read_call(
             match &template {
                 Template::Literal(value) => call.json = value == &Value::Bool(true),
                 _ => found.wrong(
-                    Problem::error("wrong-type", node.span, "`json` must be known beforehand")
-                        .help_in("write `json: true`", "write `json = true`"),
+                    Problem::error(
+                        code::WRONG_TYPE,
+                        node.span,
+                        "`json` must be known beforehand",
+                    )
+                    .help_in("write `json: true`", "write `json = true`"),
                 ),
             }
         }
@@ -205,7 +212,7 @@ pub(crate) fn read_call(
     }
     if let [first, second, ..] = times.as_slice() {
         let what = format!("`{}` and `{}` say two different times", first.0, second.0);
-        found.wrong(Problem::error("two-times", second.1, what).help("leave one of them out"));
+        found.wrong(Problem::error(code::TWO_TIMES, second.1, what).help("leave one of them out"));
     } else if kind.waits == Waits::Instant && times.is_empty() {
         let known = kind
             .params
@@ -218,7 +225,7 @@ pub(crate) fn read_call(
         {
             let what = format!("`{}` does not say how long", kind.name);
             found.wrong(
-                Problem::error("missing-parameter", key, what)
+                Problem::error(code::MISSING_PARAMETER, key, what)
                     .help(format!("write {}", known.join(" or "))),
             );
         }
@@ -252,12 +259,17 @@ fn given<'n>(kind: &KindSchema, key: Span, node: &'n Node, found: &mut Found) ->
                     continue;
                 }
                 let what = format!("`{}` has no parameter `{text}`", kind.name);
-                let help = match (beside(text, kind.name), did_you_mean(text, names())) {
-                    (Some(help), _) => help,
-                    (None, Some(meant)) => format!("did you mean `{meant}`?"),
-                    (None, None) => format!("it has {}", names().collect::<Vec<_>>().join(", ")),
-                };
-                found.wrong(Problem::error("unknown-parameter", *span, what).help(help));
+                let problem = Problem::error(code::UNKNOWN_PARAMETER, *span, what);
+                let given = |name: &&str| entries.iter().all(|(key, _)| key.text != **name);
+                let meant = did_you_mean(text, names().filter(given));
+                found.wrong(match (beside(text, kind.name), meant) {
+                    (Some(help), _) => problem.help(help),
+                    (None, Some(meant)) => problem.did_you_mean(text, meant),
+                    (None, None) => {
+                        let all = names().collect::<Vec<_>>().join(", ");
+                        problem.help(format!("it has {all}"))
+                    }
+                });
             }
         }
         // That nothing is written was noted when the file was read.
@@ -268,7 +280,7 @@ fn given<'n>(kind: &KindSchema, key: Span, node: &'n Node, found: &mut Found) ->
         (NodeValue::Scalar { .. } | NodeValue::List(_), None) => {
             let what = format!("`{}` wants a mapping of its parameters", kind.name);
             found.wrong(
-                Problem::error("wrong-shape", node.span, what)
+                Problem::error(code::WRONG_SHAPE, node.span, what)
                     .help(format!("it has {}", names().collect::<Vec<_>>().join(", "))),
             );
             return None;
@@ -278,7 +290,7 @@ fn given<'n>(kind: &KindSchema, key: Span, node: &'n Node, found: &mut Found) ->
     for param in kind.params.iter().filter(missing) {
         let what = format!("`{}` misses `{}`", kind.name, param.name);
         found.wrong(
-            Problem::error("missing-parameter", key, what)
+            Problem::error(code::MISSING_PARAMETER, key, what)
                 .help(format!("add `{}`: {}", param.name, param.about)),
         );
     }
@@ -297,8 +309,9 @@ fn dialect(given: &Given<'_>, found: &mut Found) -> Option<Dialect> {
     let program = first.and_then(node_text)?;
     if program.contains("{{") {
         let what = "the interpreter must be known beforehand";
-        found
-            .wrong(Problem::error("template-in-interpreter", node.span, what).help("write it out"));
+        found.wrong(
+            Problem::error(code::TEMPLATE_IN_INTERPRETER, node.span, what).help("write it out"),
+        );
     }
     // `[/usr/bin/env, bash]` is bash.
     match (&node.value, program.rsplit('/').next()) {
@@ -342,7 +355,7 @@ fn said(said: Said<'_>, name: &str, found: &mut Found) -> Option<Template> {
         Some(text) => Some(Source::new(text, said.node.span).text(Spot::Value, found)),
         None => {
             let what = format!("`{name}` wants text");
-            found.wrong(Problem::error("wrong-shape", said.node.span, what).help("write text"));
+            found.wrong(Problem::error(code::WRONG_SHAPE, said.node.span, what).help("write text"));
             None
         }
     }

@@ -56,17 +56,19 @@ impl Drawing<'_> {
         let plan = self.plan;
         let scope = plan.scope(id);
         for gate in [scope.first, AtomId(scope.end.0.saturating_sub(1))] {
-            if plan
+            let own = plan
                 .atoms
                 .get(gate.index())
-                .is_some_and(|atom| atom.scope == id && is_gate(&atom.kind))
-            {
-                let dot = r##"shape=point, width=0.07, height=0.07, style=filled, fillcolor="#93a1b3", color="#93a1b3", label="""##;
-                writeln!(self.text, "{indent}n{} [{dot}];", gate.0).expect(MEMORY);
+                .is_some_and(|atom| atom.scope == id);
+            if own && is_gate(&plan.atom(gate).kind) {
+                self.gate(gate, indent);
             }
         }
-        if let Some(controller) = scope.controller {
-            self.controller(controller, indent);
+        match scope.controller {
+            Some(controller) if !self.is_dot(controller) => self.controller(controller, indent),
+            // Nobody wrote it: it is there to let what fails in the scope be.
+            Some(controller) => self.gate(controller, indent),
+            None => {}
         }
         for item in std::mem::take(&mut self.items[id.index()]) {
             match item {
@@ -76,9 +78,29 @@ impl Drawing<'_> {
         }
     }
 
+    fn gate(&mut self, id: AtomId, indent: &str) {
+        let dot = r##"shape=point, width=0.07, height=0.07, style=filled, fillcolor="#93a1b3", color="#93a1b3", label="""##;
+        writeln!(self.text, "{indent}n{} [{dot}];", id.0).expect(MEMORY);
+    }
+
+    /// Whether an atom is drawn as a mere dot: the gate of a group, or a controller that no author wrote.
+    fn is_dot(&self, id: AtomId) -> bool {
+        match self.plan.atom(id).kind {
+            AtomKind::Retry(_) => retry_of(self.plan, id).is_none(),
+            AtomKind::Task(_) | AtomKind::Start | AtomKind::End => {
+                is_gate(&self.plan.atom(id).kind)
+            }
+        }
+    }
+
     fn cluster(&mut self, id: ScopeId, indent: &str) {
         let plan = self.plan;
         let scope = plan.scope(id);
+        if !scope.group && scope.controller.is_none_or(|it| self.is_dot(it)) {
+            // Around one task that is not retried, a frame says nothing.
+            self.scope(id, indent);
+            return;
+        }
         writeln!(self.text, "{indent}subgraph cluster_{} {{", id.0).expect(MEMORY);
         let inner = format!("{indent}  ");
         if scope.group {
@@ -124,7 +146,10 @@ impl Drawing<'_> {
     }
 
     fn controller(&mut self, id: AtomId, indent: &str) {
-        let text = retry_of(self.plan, id).map_or_else(|| "tried once".to_owned(), describe);
+        let Some(retry) = retry_of(self.plan, id) else {
+            return;
+        };
+        let text = describe(retry);
         let colour = match self.state.map(|state| state(id)) {
             None | Some(AtomState::Pending) => "#fdf3d8",
             Some(state) => fill(state),
@@ -193,7 +218,7 @@ impl Drawing<'_> {
                 ));
                 style.push("color=\"#5b86bd\"".to_owned());
             }
-            if is_gate(&plan.atom(to).kind) {
+            if self.is_dot(to) {
                 style.push("arrowhead=none".to_owned());
             }
             let style = match style.is_empty() {

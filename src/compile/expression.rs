@@ -7,6 +7,7 @@ mod call;
 mod fault;
 mod render;
 mod scan;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -23,7 +24,7 @@ pub use scan::Reference;
 pub(crate) use scan::{outside_strings, scan};
 
 use crate::model::{Span, Value};
-use crate::syntax::{Problem, did_you_mean};
+use crate::syntax::{Code, Problem, code, did_you_mean};
 
 /// How much work one evaluation may do, in minijinja's units (one instruction, or 64 bytes of data).
 const FUEL: u64 = 5_000_000;
@@ -146,11 +147,12 @@ impl Expression {
     fn read_trimmed(text: &str) -> Result<Self, Fault> {
         if text.is_empty() {
             return Err(Fault {
-                code: "bad-expression",
+                code: code::BAD_EXPRESSION,
                 message: "an expression is missing".to_owned(),
                 range: 0..0,
                 label: String::new(),
                 help: Some("write an expression, such as `name`".to_owned()),
+                meant: None,
             });
         }
         if let Err(error) = ENVIRONMENT.compile_expression_owned(text.to_owned()) {
@@ -160,13 +162,13 @@ impl Expression {
         for (filter, range) in words.filters {
             if !is_known(&filter, "filter") {
                 let what = format!("there is no filter `{filter}`");
-                return Err(suggest("unknown-filter", what, &filter, range, FILTERS));
+                return Err(suggest(code::UNKNOWN_FILTER, what, &filter, range, FILTERS));
             }
         }
         for (test, range) in words.tests {
             if !is_known(&test, "test") {
                 let what = format!("there is no test `{test}`");
-                return Err(suggest("unknown-test", what, &test, range, TESTS));
+                return Err(suggest(code::UNKNOWN_TEST, what, &test, range, TESTS));
             }
         }
         if let Some(fault) = call::fault(text) {
@@ -210,8 +212,7 @@ impl Expression {
     }
 
     fn run(&self, names: &IndexMap<String, Value>) -> Result<minijinja::Value, ExpressionError> {
-        let fail =
-            |error: &minijinja::Error| ExpressionError(fault::at_run_time(&self.text, error));
+        let fail = |error: &minijinja::Error| ExpressionError(trouble::told(&self.text, error));
         let program = ENVIRONMENT
             .compile_expression_owned(self.text.clone())
             .map_err(|error| fail(&error))?;
@@ -266,14 +267,21 @@ impl Expression {
             },
             ValueKind::String => Ok(Value::from(value.as_str().unwrap_or_default())),
             ValueKind::Seq | ValueKind::Iterable => {
-                let items = value.try_iter().map_err(|error| fail(&told(&error)))?;
+                let items = value
+                    .try_iter()
+                    .map_err(|error| fail(&trouble::why(&error)))?;
                 let items = items.map(|item| self.plain(&item, room, depth + 1));
                 items.collect::<Result<Vec<_>, _>>().map(Value::Array)
             }
             ValueKind::Map => {
                 let mut map = serde_json::Map::new();
-                for key in value.try_iter().map_err(|error| fail(&told(&error)))? {
-                    let item = value.get_item(&key).map_err(|error| fail(&told(&error)))?;
+                for key in value
+                    .try_iter()
+                    .map_err(|error| fail(&trouble::why(&error)))?
+                {
+                    let item = value
+                        .get_item(&key)
+                        .map_err(|error| fail(&trouble::why(&error)))?;
                     let item = self.plain(&item, room, depth + 1)?;
                     map.insert(key.to_string(), item);
                 }
@@ -328,30 +336,26 @@ fn is_known(word: &str, what: &'static str) -> bool {
 }
 
 fn suggest<const N: usize>(
-    code: &'static str,
+    code: Code,
     message: String,
     word: &str,
     range: Range<usize>,
     known: [&'static str; N],
 ) -> Fault {
-    let help = match did_you_mean(word, known) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("there are {}", known.join(", ")),
-    };
-    Fault {
+    let fault = Fault {
         code,
         message,
         range,
         label: String::new(),
-        help: Some(help),
-    }
-}
-
-pub(super) fn told(error: &minijinja::Error) -> String {
-    let kind = error.kind().to_string();
-    match error.detail() {
-        Some(detail) => format!("{kind}: {detail}"),
-        None => kind,
+        help: None,
+        meant: None,
+    };
+    match did_you_mean(word, known) {
+        Some(meant) => fault.did_you_mean(word, meant),
+        None => Fault {
+            help: Some(format!("there are {}", known.join(", "))),
+            ..fault
+        },
     }
 }
 

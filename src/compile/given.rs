@@ -11,7 +11,7 @@ use super::expression::check_text;
 use super::template::{Source, read_url};
 use super::uses::{Found, Spot};
 use crate::model::{Declared, Shape, Spanned, Type, TypeError, Value};
-use crate::syntax::{Node, NodeValue, Problem, Style};
+use crate::syntax::{Node, NodeValue, Problem, Style, code};
 
 /// What is written for each name of a store, by its place in it.
 pub(crate) type Given<'a> = Vec<Option<&'a Node>>;
@@ -79,7 +79,7 @@ fn tree(name: &str, ty: &Type, node: &Node, found: &mut Found) -> Option<Templat
         (NodeValue::Null, _) => {
             let what = format!("`{name}` has nothing behind it");
             let help = format!("write {}", ty.hint());
-            found.wrong(Problem::error("missing-value", node.span, what).help(help));
+            found.wrong(Problem::error(code::MISSING_VALUE, node.span, what).help(help));
             None
         }
         (
@@ -94,7 +94,7 @@ fn tree(name: &str, ty: &Type, node: &Node, found: &mut Found) -> Option<Templat
             {
                 let what = format!("`{name}` is no template: {why}");
                 let help = "expressions stand in `{{ … }}`, statements in `{% … %}`";
-                found.wrong(Problem::error("bad-expression", node.span, what).help(help));
+                found.wrong(Problem::error(code::BAD_EXPRESSION, node.span, what).help(help));
                 return None;
             }
             Some(Template::Literal(Value::from(text.as_str())))
@@ -175,7 +175,7 @@ fn no_list(name: &str, text: &str, node: &Node) -> Option<Problem> {
         false => &plain,
     };
     let what = format!("`{name}` is a list, and this is one text");
-    let problem = Problem::error("wrong-type", node.span, what);
+    let problem = Problem::error(code::WRONG_TYPE, node.span, what);
     Some(problem.help_in(
         format!("write each item for itself: {name}: [{plain}]"),
         format!("write each item for itself: {name} = [{in_quotes}]"),
@@ -189,12 +189,17 @@ fn mistyped(name: &str, ty: &Type, error: &TypeError, node: &Node) -> Problem {
             false => format!("write {hint}, or a template whose value is that"),
         },
         TypeError::NotOneOf { .. } => "write one of those".to_owned(),
-        TypeError::OutOfRange { .. } | TypeError::Pattern { .. } => {
+        TypeError::OutOfRange { bound, side, .. } => {
+            let least = side.starts_with("below") || side.starts_with("shorter");
+            let wanted = if least { "at least" } else { "at most" };
+            format!("write {wanted} {bound}, or change what is allowed where it is declared")
+        }
+        TypeError::Pattern { .. } => {
             "change the value, or what is allowed where it is declared".to_owned()
         }
     };
     let what = format!("`{name}`: {error}");
-    Problem::error("wrong-type", node.span, what).help(help)
+    Problem::error(code::WRONG_TYPE, node.span, what).help(help)
 }
 
 /// The name of a secret, if a node is one template that is nothing but a name.

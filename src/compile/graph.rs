@@ -12,7 +12,7 @@ use petgraph::visit::EdgeRef;
 use super::layout::{Layout, Seat};
 use super::names::{Link, Why};
 use crate::model::AtomId;
-use crate::syntax::Problem;
+use crate::syntax::{Problem, code};
 
 /// How many places of a cycle are shown; all of them are named.
 const SHOWN: usize = 12;
@@ -171,7 +171,7 @@ fn told(layout: &Layout<'_>, path: &[&Link]) -> Problem {
         .join(" → ");
     let mut problem = match revert {
         Some(link) => Problem::error(
-            "revert-needs-later",
+            code::REVERT_NEEDS_LATER,
             link.span,
             format!(
                 "the revert of `{}` needs what comes after it: {way}",
@@ -181,7 +181,7 @@ fn told(layout: &Layout<'_>, path: &[&Link]) -> Problem {
         .label(because(link))
         .help("a revert can use what comes before its task, and what the task itself provides"),
         None => Problem::error(
-            "cycle",
+            code::CYCLE,
             path[0].span,
             format!("these wait for each other: {way}"),
         )

@@ -14,7 +14,7 @@ use super::{given, matrix};
 use crate::model::{AtomId, IfInterrupted, Priority, ScopeId, Spanned, Value};
 use crate::syntax::{
     Body as BodyDeclaration, FlowDeclaration, KindDeclaration, Library, Order, Problem,
-    RetryDeclaration, TaskDeclaration, TaskKindDeclaration, TaskKindForm,
+    RetryDeclaration, TaskDeclaration, TaskKindDeclaration, TaskKindForm, code,
 };
 
 /// How many tasks and groups there may be, if sub-flows, task kinds or matrices multiply them.
@@ -412,7 +412,7 @@ impl<'a> Layout<'a> {
             let what =
                 format!("there are more than {MOST} tasks, with those of sub-flows and matrices");
             let help = "one of the sub-flows or matrices around it multiplies more than was meant";
-            let problem = Problem::error("too-many-tasks", declaration.name.span, what);
+            let problem = Problem::error(code::TOO_MANY_TASKS, declaration.name.span, what);
             self.problems.push(problem.help(help));
         }
         true

@@ -11,7 +11,7 @@ use super::catalog::{Reading, read_shape};
 use super::expression::FUNCTIONS;
 use super::uses::{Found, Spot, Use};
 use crate::model::{Shape, Span, Value};
-use crate::syntax::{MatrixDeclaration, Node, Problem};
+use crate::syntax::{MatrixDeclaration, Node, Problem, code};
 
 /// The key, as places in which names are used are told by it.
 pub(crate) const KEY: &str = "matrix";
@@ -143,16 +143,16 @@ fn values(
     match template.render(&names) {
         Ok(Value::Array(values)) if values.is_empty() => {
             let what = format!("`{name}` has no values: there would be no copy");
-            wrong("matrix-empty", what, "give it at least one value")
+            wrong(code::MATRIX_EMPTY, what, "give it at least one value")
         }
         Ok(Value::Array(values)) => called(name, values, node.span).map(Some),
         Ok(value) => {
             let what = format!("`{name}` wants a list of values, and this is `{value}`");
-            wrong("matrix-no-list", what, "give it a list")
+            wrong(code::MATRIX_NO_LIST, what, "give it a list")
         }
         Err(error) => {
             let what = format!("the values of `{name}` cannot be told: {error}");
-            wrong("matrix-no-list", what, "give it a list")
+            wrong(code::MATRIX_NO_LIST, what, "give it a list")
         }
     }
 }
@@ -170,7 +170,7 @@ fn called(
     for (index, value) in values.into_iter().enumerate() {
         if !seen.insert(value.to_string()) {
             let what = format!("`{name}` has the value `{}` twice", plain(&value));
-            let problem = Problem::error("matrix-twice", span, what);
+            let problem = Problem::error(code::MATRIX_TWICE, span, what);
             let help = "a matrix makes one copy for each value: leave one out";
             return Err(Box::new(problem.help(help)));
         }
@@ -218,7 +218,7 @@ fn too_many(path: &str, key: Span, axes: &[Axis<'_>], around: usize) -> Option<P
     };
     let what = format!("`{path}` would have {how_many}; there may be {MOST} of a task at most");
     let help = "give it fewer values, or let one task work through several of them";
-    Some(Problem::error("matrix-too-large", key, what).help(help))
+    Some(Problem::error(code::MATRIX_TOO_LARGE, key, what).help(help))
 }
 
 fn combinations<'a>(axes: &[Axis<'a>]) -> Vec<Copy<'a>> {

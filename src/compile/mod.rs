@@ -7,7 +7,6 @@
 mod bind;
 mod capability;
 mod catalog;
-mod code;
 mod digest;
 mod dot;
 mod expression;
@@ -25,7 +24,6 @@ mod uses;
 mod values;
 
 pub use capability::CAPABILITIES;
-pub use code::CODES;
 pub use dot::dot;
 pub use expression::{Expression, ExpressionError, Reference};
 pub use inputs::InputProblem;
@@ -43,7 +41,9 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::model::{Digest, KindSchema, Value};
-use crate::syntax::{FlowDeclaration, Problem, ProvidesDeclaration, Severity, TaskDeclaration};
+use crate::syntax::{
+    FlowDeclaration, Problem, ProvidesDeclaration, Severity, TaskDeclaration, code,
+};
 
 /// Compiles a flow. The plan has no inputs yet, which is enough to check, draw and describe the flow; it is there if
 /// none of the problems is an error.
@@ -86,7 +86,7 @@ fn compile_with(
     }
     let provides = names.handed_out();
     if flow.body.tasks.is_empty() {
-        let problem = Problem::error("no-tasks", flow.name.span, "the flow has no tasks");
+        let problem = Problem::error(code::NO_TASKS, flow.name.span, "the flow has no tasks");
         names.problems.push(problem);
     }
     names.check_unused();
@@ -94,8 +94,7 @@ fn compile_with(
     problems.extend(layout.problems.iter().cloned());
     problems.extend(graph::cycles(&layout, &names.links));
     for problem in &mut problems {
-        let notation = flow.library.notation(problem.span.file);
-        *problem = problem.clone().spoken(notation);
+        *problem = flow.library.spoken(problem.clone());
     }
     problems.sort_by_key(|problem| (problem.span.file, problem.span.start));
     if layout.repeats() {
@@ -112,8 +111,8 @@ fn compile_with(
         let by_itself = |task: &&TaskDeclaration| task.provides == ProvidesDeclaration::Nothing;
         let unclear = missing.iter().any(by_itself);
         problems.retain(|problem| match problem.code {
-            "unused-name" => false,
-            "unknown-name" => !unclear,
+            code::UNUSED_NAME => false,
+            code::UNKNOWN_NAME => !unclear,
             _ => true,
         });
     }

@@ -297,17 +297,13 @@ impl Attempt {
         failure.is_some_and(|f| matches!(f.kind, FailureKind::Template | FailureKind::Secret))
     }
 
-    /// Whether there is nothing to revert because the task failed before anything was done: a secret could not be
-    /// read, its parameters could not be worked out, or a program that it needs was not installed. An attempt before
-    /// that one, on another machine, may have done something; then there was more than one for a generation.
+    /// Whether the task failed before anything was done that could be reverted.
     fn has_done_nothing(&self, side: &Side<'_>) -> bool {
-        let is_first = |failure: &Failure| failure.attempt <= self.command.generation + 1;
+        let generation = self.command.generation;
         self.command.phase == Phase::Revert
-            && self.own_failure(side.name).is_some_and(|failure| {
-                is_first(failure)
-                    && (self.was_never_called(side.name)
-                        || failure.kind == FailureKind::MissingTool)
-            })
+            && self
+                .own_failure(side.name)
+                .is_some_and(|failure| failure.is_of_nothing_done(generation))
     }
 
     /// Waits for a call; past its deadline, or when the attempt is stopped, it is cancelled and awaited.

@@ -1,16 +1,10 @@
 //! What there is to know about each kind of problem: a page for each code.
 //!
 //! A code enters, its page leaves: what it says, why, a wrong and a right example. The pages are `docs/problems/`,
-//! compiled into the program. Nothing is checked here, and nothing printed.
+//! compiled into the program with the codes. Nothing is checked here, and nothing printed.
 
-use std::collections::BTreeSet;
-
-use include_dir::{Dir, include_dir};
-
-use crate::compile::CODES;
-use crate::syntax::code::ALL;
-
-static PAGES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/docs/problems");
+use crate::syntax::Code;
+use crate::syntax::code::{self, Known};
 
 /// What a page says behind the sentence about its code if flows with the problem run all the same.
 const WARNING: &str = " A warning.";
@@ -19,7 +13,7 @@ const WARNING: &str = " A warning.";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
     /// The code.
-    pub code: &'static str,
+    pub code: Code,
     /// One sentence: what a problem of that code says.
     pub about: &'static str,
     /// Whether a flow with the problem runs all the same.
@@ -31,45 +25,54 @@ pub struct Page {
 /// Every code, each with a sentence about it, in the order in which they are documented.
 #[must_use]
 pub fn codes() -> Vec<(&'static str, &'static str)> {
-    let mut seen = BTreeSet::new();
-    let all = ALL.iter().chain(CODES).copied();
-    all.filter(|(code, _)| seen.insert(*code)).collect()
+    code::all()
+        .map(|known| (known.code.as_str(), known.about))
+        .collect()
 }
 
-/// The page of a code; `None` if there is no such code.
+/// The page of what is written; `None` if that is no code.
 #[must_use]
-pub fn page(code: &str) -> Option<Page> {
-    let (code, about) = codes().into_iter().find(|(known, _)| *known == code)?;
-    let page = PAGES.get_file(format!("{code}.md"))?.contents_utf8()?;
-    let text = page.strip_prefix(&format!("# {code}\n\n"))?;
-    Some(Page {
-        code,
-        about,
-        warning: text.lines().next()?.strip_suffix(WARNING) == Some(about),
+pub fn page(written: &str) -> Option<Page> {
+    code::all().find(|known| known.code == *written).map(read)
+}
+
+/// The page of a code.
+#[must_use]
+pub fn page_of(code: Code) -> Page {
+    page(code.as_str()).expect("there are no other codes than those of the list")
+}
+
+fn read(known: &Known) -> Page {
+    let title = known.page.find("\n\n").map_or(0, |end| end + 2);
+    let text = &known.page[title..];
+    let first = text.lines().next().unwrap_or_default();
+    Page {
+        code: known.code,
+        about: known.about,
+        warning: first.ends_with(WARNING),
         text,
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
 
     #[test]
-    fn each_code_has_a_page_that_begins_with_what_it_says_and_each_page_has_a_code() {
-        let mut pages: BTreeSet<_> = PAGES.files().map(|file| file.path()).collect();
-        for (code, about) in codes() {
-            let page = page(code).unwrap_or_else(|| {
-                panic!(
-                    "`{code}` has no page: write docs/problems/{code}.md, with `# {code}` as its title, as the others"
-                )
-            });
+    fn each_page_begins_with_what_its_code_says_and_each_page_has_a_code() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/problems");
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut pages: BTreeSet<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        for known in code::all() {
+            let (code, about) = (known.code, known.about);
+            assert!(known.page.starts_with(&format!("# {code}\n\n")), "{code}");
+            let page = page_of(code);
             let first = page.text.lines().next().unwrap();
-            assert_eq!(
-                first.strip_suffix(WARNING).unwrap_or(first),
-                about,
-                "{code}"
-            );
-            pages.remove(std::path::Path::new(&format!("{code}.md")));
+            let said = first.strip_suffix(WARNING).unwrap_or(first);
+            assert_eq!(said, about, "{code}");
+            pages.remove(std::ffi::OsStr::new(&format!("{code}.md")));
         }
         assert!(pages.is_empty(), "pages without a code: {pages:?}");
     }

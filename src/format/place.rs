@@ -159,6 +159,7 @@ impl Reads {
             | Shape::TextMap
             | Shape::Query
             | Shape::Duration
+            | Shape::Period
             | Shape::Instant
             | Shape::StatusCodes
             | Shape::Bool

@@ -253,6 +253,7 @@ impl At<'_> {
             | Shape::TextMap
             | Shape::Query
             | Shape::Duration
+            | Shape::Period
             | Shape::Instant
             | Shape::Sha256
             | Shape::StatusCodes

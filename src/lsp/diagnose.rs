@@ -50,7 +50,7 @@ fn diagnostic(document: &Document, bundle: &Bundle, problem: &Problem) -> Diagno
             Severity::Error => DiagnosticSeverity::ERROR,
             Severity::Warning => DiagnosticSeverity::WARNING,
         }),
-        code: Some(NumberOrString::String(problem.code.to_owned())),
+        code: Some(NumberOrString::String(problem.code.to_string())),
         source: Some("jobrunner".to_owned()),
         message,
         related_information: (!related.is_empty()).then_some(related),

@@ -105,6 +105,18 @@ impl Failure {
         }
     }
 
+    /// Whether there is nothing to revert because the task failed before anything was done: a secret could not be
+    /// read, its parameters could not be worked out, or a program that it needs was not installed. An attempt before
+    /// that one, on another machine, may have done something; then there was more than one for a generation.
+    #[must_use]
+    pub fn is_of_nothing_done(&self, generation: u32) -> bool {
+        let before = matches!(
+            self.kind,
+            FailureKind::Template | FailureKind::Secret | FailureKind::MissingTool
+        );
+        before && self.attempt <= generation + 1
+    }
+
     /// What a side that was told to stop ends with.
     #[must_use]
     pub fn stopped() -> Self {

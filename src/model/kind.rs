@@ -27,6 +27,8 @@ pub enum Shape {
     Expression,
     /// A list of HTTP status codes, or one.
     StatusCodes,
+    /// A duration of more than nothing: a limit, a period.
+    Period,
     /// `true` or `false`.
     Bool,
     /// A whole number, at least 0.

@@ -123,7 +123,9 @@ fn note(row: &mut AtomRow, change: &Change) -> Result<(), Illegal> {
         Change::GivenUp { .. } | Change::Permitted { .. } => {
             matches!(row.state, S::RevertFailure | S::Interrupted)
         }
-        Change::RetryDecided { .. } | Change::AllowDecided { .. } => row.state == S::Success,
+        Change::RetryDecided { .. } => row.state == S::Success,
+        // A controller that had nothing to try is FAILURE.
+        Change::AllowDecided { .. } => matches!(row.state, S::Success | S::Failure),
         _ => false,
     };
     if !fits {

@@ -184,7 +184,7 @@ impl Scheduler {
         };
         let holds = self.names(needs).and_then(|names| when.holds(&names));
         holds.map_err(|error| {
-            let what = format!("the condition `{}` cannot be evaluated: {error}", when.text);
+            let what = format!("the condition cannot be told: {error}");
             Failure::new(FailureKind::Template, what)
         })
     }
@@ -386,12 +386,8 @@ impl Scheduler {
                 self.run_controller(step, atom, now);
             }
             (AtomState::Failure, _) => {
-                let from = match task {
-                    Some(_) => Some(scope),
-                    None => plan.scope(scope).parent,
-                };
                 if let Some(failure) = row.failure.as_deref().cloned() {
-                    self.ask(step, from, failure, now);
+                    self.ask(step, self.asked_first(atom), failure, now);
                 }
             }
             (_, _) => {}

@@ -30,12 +30,19 @@ impl Scheduler {
             allowed,
         };
         self.apply(step, atom, change, now);
-        let from = match plan.task(atom) {
-            Some(_) => Some(scope),
-            None => plan.scope(scope).parent,
-        };
         if !allowed && !unwinds {
-            self.ask(step, from, failure, now);
+            self.ask(step, self.asked_first(atom), failure, now);
+        }
+    }
+
+    /// The scope whose controller is asked first when an execute side has failed. A controller that has nothing to try
+    /// can say nothing more itself, unless its scope may fail.
+    pub(super) fn asked_first(&self, atom: AtomId) -> Option<ScopeId> {
+        let own = self.outline.node(atom).scope;
+        let scope = self.plan.scope(own);
+        match self.is_controller(atom) && !scope.allow_failure {
+            true => scope.parent,
+            false => Some(own),
         }
     }
 
@@ -135,7 +142,7 @@ impl Scheduler {
                     .cloned()
                     .ok_or_else(|| "`for_each` has no value to try".to_owned()),
                 Ok(other) => Err(format!("`for_each` needs a list, not `{other}`")),
-                Err(error) => Err(format!("`for_each` cannot be evaluated: {error}")),
+                Err(error) => Err(format!("`for_each` cannot be told: {error}")),
             },
         };
         match next {

@@ -408,7 +408,9 @@ impl Scheduler {
                 let row = &self.rows[atom.index()];
                 match (self.is_controller(atom), row.state, row.intention) {
                     (true, AtomState::Success, Intention::Retry) => Some((atom, Purpose::Retry)),
-                    (true, AtomState::Success, Intention::Ignore) => Some((atom, Purpose::Allow)),
+                    (true, AtomState::Success | AtomState::Failure, Intention::Ignore) => {
+                        Some((atom, Purpose::Allow))
+                    }
                     (_, _, _) => None,
                 }
             })

@@ -161,6 +161,7 @@ pub(super) fn shaped(shape: Shape) -> Value {
             "additionalProperties": { "anyOf": [text(), { "type": "array", "items": text() }] },
         })),
         Shape::Duration => or_template(duration()),
+        Shape::Period => or_template(json!({ "allOf": [duration(), { "pattern": "[1-9]" }] })),
         Shape::Instant => or_template(json!({
             "type": "string", "pattern": r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}",
         })),

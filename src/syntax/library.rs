@@ -9,13 +9,14 @@ mod texts;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 pub use path::{EMBEDDED, FLOWS, file_stem, is_task_kind};
 use path::{flow_paths, kind_paths};
 
 use super::problem::Problems;
 use super::{
-    Body, FileDeclaration, FlowDeclaration, KindDeclaration, Kinds, Notation, Problem,
+    Body, Code, FileDeclaration, FlowDeclaration, KindDeclaration, Kinds, Notation, Problem,
     TaskDeclaration, TaskKindDeclaration, TaskKindForm, code, did_you_mean, read_file, shown,
 };
 use crate::model::{Bundle, SourceFile, Span, Spanned};
@@ -43,7 +44,7 @@ pub trait Shelf {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The stable code of the problem.
-    pub code: &'static str,
+    pub code: Code,
     /// Why.
     pub message: String,
     /// What to do.
@@ -64,8 +65,8 @@ pub struct Gathered {
 /// The declarations of the files that a flow uses.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Library {
-    /// Their notations, by their places in the bundle.
-    notations: Vec<Notation>,
+    /// Their notations and their texts, by their places in the bundle.
+    sources: Vec<(Notation, Arc<str>)>,
     /// By their places in the bundle.
     files: Vec<Option<FileDeclaration>>,
     /// What references to flows mean, by the file that they stand in.
@@ -114,11 +115,13 @@ impl Library {
         })
     }
 
-    /// The notation of a file, by its place in the bundle.
+    /// A problem of one of the files, in the words of its notation and with the author's line corrected.
     #[must_use]
-    pub fn notation(&self, file: u16) -> Notation {
-        let known = self.notations.get(usize::from(file));
-        known.copied().unwrap_or(Notation::Yaml)
+    pub fn spoken(&self, problem: Problem) -> Problem {
+        match self.sources.get(usize::from(problem.span.file)) {
+            Some((notation, text)) => problem.spoken(*notation, text),
+            None => problem.spoken(Notation::Yaml, ""),
+        }
     }
 
     fn file(&self, index: u16) -> Option<&FileDeclaration> {
@@ -192,13 +195,12 @@ impl<'a> Gathering<'a> {
         }
         self.cycles();
         self.texts();
-        self.library.notations = self.files.iter().map(|f| Notation::of_file(f)).collect();
+        let sources = self.files.iter();
+        let sources = sources.map(|file| (Notation::of_file(file), file.text.as_str().into()));
+        self.library.sources = sources.collect();
         let problems = std::mem::take(&mut self.problems).into_arranged();
         let problems = problems.into_iter();
-        let problems = problems.map(|p| {
-            let notation = self.library.notation(p.span.file);
-            p.spoken(notation)
-        });
+        let problems = problems.map(|problem| self.library.spoken(problem));
         let problems = problems.collect();
         let root = self.library.files.first_mut().and_then(Option::take);
         let flow = root.filter(|_| self.complete).map(|root| match root {
@@ -324,7 +326,7 @@ impl<'a> Gathering<'a> {
         Search::Nothing
     }
 
-    fn refuse(&mut self, code: &'static str, message: String, help: Option<String>, span: Span) {
+    fn refuse(&mut self, code: Code, message: String, help: Option<String>, span: Span) {
         self.complete = false;
         let mut problem = Problem::error(code, span, message);
         problem.help = help;
@@ -354,13 +356,15 @@ impl<'a> Gathering<'a> {
             .filter(|flow| is_path(flow) == is_path(reference));
         let meant = did_you_mean(file_stem(reference), alike.clone().map(|f| file_stem(f)));
         let meant = meant.and_then(|stem| alike.clone().find(|flow| file_stem(flow) == stem));
-        let help = match meant {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None if looked.is_empty() => format!("there is none beside `{}`", file_stem(from)),
-            None => format!("looked for {}{further}", looked.join(", ")),
+        let problem = Problem::error(code::MISSING_FLOW, span, what);
+        let problem = match meant {
+            Some(meant) => problem.did_you_mean(reference, meant),
+            None if looked.is_empty() => {
+                problem.help(format!("there is none beside `{}`", file_stem(from)))
+            }
+            None => problem.help(format!("looked for {}{further}", looked.join(", "))),
         };
-        self.problems
-            .push(Problem::error(code::MISSING_FLOW, span, what).help(help));
+        self.problems.push(problem);
     }
 
     /// Files that use themselves, with the whole way.

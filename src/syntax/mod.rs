@@ -17,6 +17,7 @@ mod source;
 mod text;
 mod yaml;
 
+pub use code::Code;
 pub use declaration::{
     Body, CapabilityDeclaration, FlowDeclaration, KindDeclaration, MatrixDeclaration, Order,
     ProvidesDeclaration, ResultDeclaration, RetryDeclaration, RevertDeclaration, TaskDeclaration,

@@ -1,6 +1,6 @@
 //! What is wrong with a flow, with its place.
 
-use super::{Notation, code};
+use super::{Code, Notation, code};
 use crate::model::Span;
 
 /// How bad it is.
@@ -17,8 +17,8 @@ pub enum Severity {
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,
-    /// A stable code in kebab case: `unknown-key`, `duplicate-key`, `cycle`.
-    pub code: &'static str,
+    /// Which kind of problem it is.
+    pub code: Code,
     /// What is wrong: a fragment without a full stop, names in backticks.
     pub message: String,
     /// Where.
@@ -31,12 +31,14 @@ pub struct Problem {
     pub help: Option<String>,
     /// The same for the text notation, as long as nobody has told which notation the file has.
     in_text: Option<String>,
+    /// A word that is written at the place and the one that was probably meant, as long as nobody has the text.
+    meant: Option<(String, String)>,
 }
 
 impl Problem {
     /// An error at a place.
     #[must_use]
-    pub fn error(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+    pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
             code,
@@ -46,12 +48,13 @@ impl Problem {
             related: Vec::new(),
             help: None,
             in_text: None,
+            meant: None,
         }
     }
 
     /// A warning at a place.
     #[must_use]
-    pub fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+    pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
             ..Self::error(code, span, message)
@@ -87,17 +90,29 @@ impl Problem {
         self
     }
 
-    /// Keeps the words of the notation of its file.
+    /// Says that another word was probably meant than the one that is written at the place. The corrected line stands
+    /// behind it once the text is at hand.
     #[must_use]
-    pub(crate) fn spoken(mut self, notation: Notation) -> Self {
+    pub(crate) fn did_you_mean(mut self, written: &str, meant: &str) -> Self {
+        self.meant = Some((written.to_owned(), meant.to_owned()));
+        self.help(format!("did you mean `{meant}`?"))
+    }
+
+    /// Keeps the words of the notation of its file, and adds the line with the word that was meant.
+    #[must_use]
+    pub(crate) fn spoken(mut self, notation: Notation, source: &str) -> Self {
         let text = self.in_text.take();
-        match notation {
-            Notation::Yaml => self,
-            Notation::Text => Self {
-                help: text.or(self.help),
-                ..self
-            },
+        if notation == Notation::Text {
+            self.help = text.or(self.help);
         }
+        if let (Some((written, meant)), Some(help)) = (self.meant.take(), &mut self.help) {
+            let place = word_within(source, self.span, &written);
+            let line = place.map(|place| corrected(source, place, &meant));
+            if let Some(line) = line.filter(|line| !line.is_empty()) {
+                help.push_str(&format!(" write: {line}"));
+            }
+        }
+        self
     }
 }
 
@@ -229,6 +244,30 @@ pub fn shown(text: &str) -> String {
         short.push('…');
     }
     short
+}
+
+/// The place of a word within a place, if it stands there once: not as a part of a longer one.
+fn word_within(text: &str, span: Span, word: &str) -> Option<Span> {
+    const LONGEST: usize = 200;
+    let within = text
+        .get(span.range())
+        .filter(|within| within.len() <= LONGEST)?;
+    let part = |c: char| c == '_' || c.is_alphanumeric();
+    let mut places = within.match_indices(word).filter(|(at, _)| {
+        let before = within[..*at].chars().next_back();
+        let after = within[at + word.len()..].chars().next();
+        !before.is_some_and(|c| part(c) || c == '.') && !after.is_some_and(part)
+    });
+    let (at, _) = places.next()?;
+    if places.next().is_some() {
+        return None;
+    }
+    let at = span.start + u32::try_from(at).ok()?;
+    Some(Span {
+        file: span.file,
+        start: at,
+        end: at + u32::try_from(word.len()).ok()?,
+    })
 }
 
 /// The line of `text` with what stands at `span` replaced: what to write instead. Empty if that is not one short line.

@@ -87,7 +87,7 @@ fn not_utf8(path: &str, bytes: &[u8], valid: usize) -> Problem {
     .help("save it as UTF-8")
 }
 
-fn whole(code: &'static str, message: String) -> Problem {
+fn whole(code: code::Code, message: String) -> Problem {
     Problem::error(code, Span::default(), message)
 }
 

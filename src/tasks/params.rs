@@ -59,6 +59,19 @@ pub fn duration(name: &str, text: &str) -> Result<Duration, Failure> {
     parse_duration(text).ok_or_else(|| unfit(format!("`{name}`: `{text}` is not a duration")))
 }
 
+/// A duration of more than nothing.
+///
+/// # Errors
+/// `template`: it is none, or nothing.
+pub fn period(name: &str, text: &str) -> Result<Duration, Failure> {
+    match duration(name, text)? {
+        nothing if nothing.is_zero() => Err(unfit(format!(
+            "`{name}`: `{text}` is no time at all; give it more than nothing"
+        ))),
+        period => Ok(period),
+    }
+}
+
 /// The failure of a value that does not fit.
 #[must_use]
 pub fn unfit(message: String) -> Failure {

@@ -47,12 +47,12 @@ const SCHEMA: KindSchema = KindSchema {
         ),
         param(
             "timeout",
-            Shape::Duration,
+            Shape::Period,
             "how long all tries may take; 1m if not given",
         ),
         param(
             "interval",
-            Shape::Duration,
+            Shape::Period,
             "the time between two tries; 1s if not given",
         ),
     ],
@@ -123,7 +123,7 @@ impl Probe {
     async fn wait(&self, call: &Call) -> Result<Value, Failure> {
         let spec: Params = params::read(call)?;
         let duration = |name: &str, text: Option<&String>, otherwise: Duration| {
-            text.map_or(Ok(otherwise), |text| params::duration(name, text))
+            text.map_or(Ok(otherwise), |text| params::period(name, text))
         };
         let timeout = duration("timeout", spec.timeout.as_ref(), TIMEOUT)?;
         let interval = duration("interval", spec.interval.as_ref(), INTERVAL)?;

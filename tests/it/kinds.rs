@@ -54,7 +54,7 @@ const HTTP: KindSchema = KindSchema {
         param("body", Shape::Text, false),
         param("bearer", Shape::Text, false),
         param("expect", Shape::StatusCodes, false),
-        param("timeout", Shape::Duration, false),
+        param("timeout", Shape::Period, false),
         param("save", Shape::Path, false),
         param("redirects", Shape::Int, false),
         param("check", Shape::Expression, false),

@@ -72,6 +72,50 @@ fn a_controller_with_nothing_to_try_leaves_the_question_to_the_one_around_it() {
 }
 
 #[test]
+fn what_may_fail_and_has_nothing_to_try_is_passed_over() {
+    let group = "tasks:\n  find: { probe: {}, provides: hosts }\n  inner:\n    allow_failure: true\n    retry: { for_each: \"{{ hosts }}\", as: it, revert_all: true }\n    tasks:\n      a: { probe: {} }\n      b: { probe: {} }\n  after: { needs: [inner], probe: {} }\n";
+    let alone = "tasks:\n  find: { probe: {}, provides: hosts }\n  inner:\n    allow_failure: true\n    retry: { for_each: \"{{ hosts }}\", as: it }\n    probe: {}\n  after: { needs: [inner], probe: {} }\n";
+    for (text, inside) in [(group, ["a", "b"]), (alone, ["inner", "inner"])] {
+        let plan = try_plan(text, &[]).expect("it compiles");
+        let mut player = Player::new(&plan, Checkpoint::default());
+        let nothing = Behaviour {
+            result: Value::Array(Vec::new()),
+            ..Behaviour::default()
+        };
+        player.behaviours.insert("find".to_owned(), nothing);
+        player.handle(Event::Resumed);
+        let mut commits = vec![player.records.len()];
+        while player.step() {
+            commits.push(player.records.len());
+        }
+        assert_eq!(player.scheduler.state(), FlowState::Success);
+        let events = player.events();
+        let at = |event: &str| events.iter().any(|found| found == event);
+        assert!(
+            at("inner[retry]:FAILURE") && at("after:SUCCESS"),
+            "{events:?}"
+        );
+        for task in inside {
+            assert!(
+                at(&format!("{task}:IGNORE")) && !at(&format!("{task}:RUNNING")),
+                "{events:?}"
+            );
+        }
+        assert!(!at("find:REVERTED"), "{events:?}");
+        // Whoever takes it up after any of its commits comes to the same end.
+        let records = player.records.clone();
+        for cut in commits {
+            let mut history = History::new(&plan);
+            records[..cut].iter().for_each(|record| history.add(record));
+            let mut again = Player::new(&plan, history.checkpoint());
+            again.behaviours = player.behaviours.clone();
+            again.handle(Event::Resumed);
+            assert_eq!(again.play_on(), FlowState::Success, "cut at {cut}");
+        }
+    }
+}
+
+#[test]
 fn a_group_that_may_fail_is_undone_and_passed_over() {
     let text = "tasks:\n  - name: group\n    allow_failure: true\n    tasks:\n      - { name: a, probe: {} }\n      - { name: b, probe: {} }\n  - { name: c, probe: {} }\n";
     let player = played(text, &[("b", 1)]);

@@ -1,6 +1,8 @@
 //! No secret gets out: flows that do all they can to tell one are run for real, and everything that was kept, printed
 //! or shown of them is searched for it.
 
+mod servers;
+
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -396,6 +398,24 @@ fn what_failed_for_a_secret_that_cannot_be_read_needs_no_undoing() {
         assert!(said.contains("`env:TOK` is not set"), "{name}: {said}");
         assert!(home.path("before").exists(), "{name}: nothing was undone");
         assert!(!home.path("was_undone").exists(), "{name} was undone");
+        // Nor is it said that anything was done for it.
+        let undone: Vec<&str> = said
+            .lines()
+            .filter(|line| line.starts_with("undone: "))
+            .collect();
+        assert_eq!(undone, ["undone: before"], "{said}");
+        let begun = said.lines().filter(|line| line.starts_with("REVERTING"));
+        let begun: Vec<&str> = begun
+            .filter_map(|line| line.split_whitespace().nth(1))
+            .collect();
+        assert_eq!(begun, ["main", "before"], "{said}");
+        let told = said
+            .lines()
+            .find(|line| line.starts_with("REVERTED") && line.contains(&format!(" {name} ")));
+        assert!(
+            told.is_some_and(|line| line.ends_with("nothing to undo")),
+            "{said}"
+        );
     }
 }
 

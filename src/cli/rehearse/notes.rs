@@ -1,7 +1,9 @@
 //! What a rehearsal says below its table: the order, what a death of the conductor does, what to write.
 
+use std::ffi::OsString;
+
 use crate::cli::line::{BOLD, DIM, Line, MAGENTA, PLAIN, RED, YELLOW};
-use crate::cli::words::count;
+use crate::cli::words::{self, count};
 use crate::model::{Duration, FlowState, Phase};
 use crate::rehearsal::{Assumption, Code, Deaths, Place, Rehearsed, Report, Topic, Warning};
 
@@ -11,9 +13,9 @@ use super::text::{folded, short};
 /// So many lines of one kind are told; the JSON has them all.
 const FEW: usize = 8;
 
-/// What stands below the table.
+/// What stands below the table; `typed` is the command line that asked for it.
 #[must_use]
-pub fn lines(found: &Report, flow: &str, width: usize) -> Vec<Line> {
+pub fn lines(found: &Report, typed: &[OsString], width: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     order(found, width, &mut lines);
     dying(found, width, &mut lines);
@@ -28,7 +30,7 @@ pub fn lines(found: &Report, flow: &str, width: usize) -> Vec<Line> {
     };
     if let Some(task) = found.tasks.iter().rev().find(reverts) {
         lines.push(Line::new());
-        let command = format!("jobrunner rehearse {flow} --fail {}", task.task);
+        let command = again(typed, &task.task);
         lines.push(
             Line::new()
                 .with(DIM, "One play in detail: ")
@@ -36,6 +38,19 @@ pub fn lines(found: &Report, flow: &str, width: usize) -> Vec<Line> {
         );
     }
     lines
+}
+
+/// The command line once more, for the one play in which a task fails.
+fn again(typed: &[OsString], task: &str) -> String {
+    let mut words = vec!["jobrunner".to_owned()];
+    let given = typed.iter().skip(1).map(|word| word.to_string_lossy());
+    words.extend(given.map(|word| words::typed(&word)));
+    // Behind `--` there are no options.
+    let end = words.iter().position(|word| word == "--");
+    let failing = ["--fail".to_owned(), words::typed(task)];
+    let end = end.unwrap_or(words.len());
+    words.splice(end..end, failing);
+    words.join(" ")
 }
 
 fn order(found: &Report, width: usize, lines: &mut Vec<Line>) {

@@ -13,7 +13,7 @@ use crate::compile::{Action, Expression, Reshaped, Reversal, Task, Template};
 use crate::model::{KindSchema, SkipDepth, Spanned, Value};
 use crate::syntax::{
     KindDeclaration, NodeValue, Problem, ProvidesDeclaration, ResultDeclaration, RevertDeclaration,
-    TaskDeclaration, TaskKindDeclaration, TaskKindForm,
+    TaskDeclaration, TaskKindDeclaration, TaskKindForm, code,
 };
 
 /// The parameter by which processes are told which programs they need.
@@ -57,7 +57,7 @@ impl<'a> Binder<'_, 'a> {
                     let what = format!("`{}` wants a mapping of its parameters", kind.value);
                     let known = declared.params.iter().map(|(name, _)| name.value.as_str());
                     let help = format!("it has {}", known.collect::<Vec<_>>().join(", "));
-                    let problem = Problem::error("wrong-shape", params.span, what).help(help);
+                    let problem = Problem::error(code::WRONG_SHAPE, params.span, what).help(help);
                     names.problems.push(problem);
                 } else {
                     names.open(frame, from, kind.span, written);
@@ -79,7 +79,7 @@ impl<'a> Binder<'_, 'a> {
     pub(super) fn is_group(&self, task: &TaskDeclaration, names: &mut Names<'a>) {
         if let Some(revert) = &task.revert {
             let what = "it consists of several tasks, which are undone one by one; it has no `revert` of its own";
-            let problem = Problem::error("wrong-level", revert.params.span, what);
+            let problem = Problem::error(code::WRONG_LEVEL, revert.params.span, what);
             names.problems.push(problem.help("leave it out"));
         }
     }
@@ -113,7 +113,7 @@ impl<'a> Binder<'_, 'a> {
         };
         if let (Some(limit), Part::Whole) = (&task.max_parallel, member.part) {
             let what = "`max_parallel` is for flows, groups and matrices, and means nothing on a single task";
-            let problem = Problem::error("wrong-level", limit.span, what);
+            let problem = Problem::error(code::WRONG_LEVEL, limit.span, what);
             names
                 .problems
                 .push(problem.help("put it on the flow, or on the group that the task stands in"));
@@ -225,7 +225,7 @@ impl<'a> Binder<'_, 'a> {
     ) -> Option<Reversal> {
         if own.kind.is_none() {
             let what = "this `revert` does not say what it does";
-            let problem = Problem::error("no-kind", own.params.span, what);
+            let problem = Problem::error(code::NO_KIND, own.params.span, what);
             names.problems.push(
                 problem.help_in("write it with its kind, such as `revert: { shell: … }`, or leave it out: the kind knows what undoes it", "write it with its kind, such as `revert { shell = … }`, or leave it out: the kind knows what undoes it"),
             );
@@ -352,7 +352,7 @@ fn of_fields(
                     let help = format!("it has {}", known.collect::<Vec<_>>().join(", "));
                     names
                         .problems
-                        .push(Problem::error("unknown-name", text.span, what).help(help));
+                        .push(Problem::error(code::UNKNOWN_NAME, text.span, what).help(help));
                 }
                 provides.insert(name.value.clone(), Some(expression));
             }
@@ -377,5 +377,5 @@ fn no_list(listed: &[Spanned<String>], kind: &TaskKindDeclaration, names: &mut N
     );
     names
         .problems
-        .push(Problem::error("wrong-shape", first.span, what).help_in(yaml, text));
+        .push(Problem::error(code::WRONG_SHAPE, first.span, what).help_in(yaml, text));
 }

@@ -8,7 +8,7 @@ use crate::compile::Template;
 use crate::compile::template::{Dialect, Source, read_script, read_statement, read_url};
 use crate::compile::uses::{Found, Spot};
 use crate::model::{Shape, Span, Type, Value, format_duration, parse_duration, parse_size};
-use crate::syntax::{Node, NodeValue, Problem, Style, did_you_mean, quoted_text};
+use crate::syntax::{Node, NodeValue, Problem, Style, code, did_you_mean, quoted_text};
 
 /// A parameter that is being read.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +52,12 @@ pub(crate) fn read(
                 parse_duration(text).map(|d| format_duration(d).into())
             })
             .or_else(|| reading.mistyped(node, Type::Duration.hint(), found)),
+        Shape::Period => reading
+            .typed(node, found, |text| {
+                let period = parse_duration(text).filter(|period| !period.is_zero());
+                period.map(|period| format_duration(period).into())
+            })
+            .or_else(|| reading.no_period(node, found)),
         Shape::Instant => reading
             .typed(node, found, |text| {
                 text.parse::<jiff::Timestamp>().ok().map(|_| text.into())
@@ -90,11 +96,11 @@ pub(crate) fn read(
                 let what = format!("`{}` is not a {}", text, reading.name);
                 let meant = did_you_mean(&text.to_ascii_uppercase(), words.iter().copied())
                     .or_else(|| did_you_mean(text, words.iter().copied()));
-                let help = match meant {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None => format!("write one of {}", words.join(", ")),
-                };
-                found.wrong(Problem::error("bad-word", span, what).help(help));
+                let problem = Problem::error(code::BAD_WORD, span, what);
+                found.wrong(match meant {
+                    Some(meant) => problem.did_you_mean(text, meant),
+                    None => problem.help(format!("write one of {}", words.join(", "))),
+                });
                 None
             })
         }
@@ -117,7 +123,7 @@ impl Reading<'_> {
             other => (format!("write {other}"), format!("write {other}")),
         };
         let what = format!("`{}` wants {wanted}, and {what}", self.name);
-        found.wrong(Problem::error("wrong-shape", span, what).help_in(help.0, help.1));
+        found.wrong(Problem::error(code::WRONG_SHAPE, span, what).help_in(help.0, help.1));
     }
 
     fn mistyped(&self, node: &Node, hint: &str, found: &mut Found) -> Option<Template> {
@@ -125,13 +131,29 @@ impl Reading<'_> {
             Some(text) if !text.contains("{{") => {
                 let what = format!("`{text}` does not fit `{}`", self.name);
                 found.wrong(
-                    Problem::error("wrong-type", node.span, what).help(format!("write {hint}")),
+                    Problem::error(code::WRONG_TYPE, node.span, what).help(format!("write {hint}")),
                 );
             }
             // What is wrong with a template was noted when it was read.
             Some(_) => {}
             None => self.wrong(node.span, hint, &node.value, found),
         }
+        None
+    }
+
+    /// What is wrong with a limit or a period: no duration, or nothing.
+    fn no_period(&self, node: &Node, found: &mut Found) -> Option<Template> {
+        let nothing = node_text(node).and_then(parse_duration);
+        if nothing.is_none_or(|duration| !duration.is_zero()) {
+            return self.mistyped(node, Type::Duration.hint(), found);
+        }
+        let what = format!("a `{}` of nothing makes no sense", self.name);
+        let name = self.name;
+        found.wrong(
+            Problem::error(code::BAD_DURATION, node.span, what).help(format!(
+                "leave `{name}` out, or write more than nothing, such as 500ms or 10s"
+            )),
+        );
         None
     }
 
@@ -177,7 +199,7 @@ impl Reading<'_> {
                         "`{}` wants a list of arguments, and this is one text",
                         self.name
                     );
-                    let problem = Problem::error("wrong-shape", node.span, what);
+                    let problem = Problem::error(code::WRONG_SHAPE, node.span, what);
                     let quoted = words.iter().map(|word| match word.strip_prefix('"') {
                         Some(_) => word.clone(),
                         None => quoted_text(word),
@@ -197,7 +219,7 @@ impl Reading<'_> {
         if items.is_empty() {
             let what = format!("`{}` is an empty list", self.name);
             found.wrong(
-                Problem::error("no-arguments", node.span, what).help("begin it with a program"),
+                Problem::error(code::NO_ARGUMENTS, node.span, what).help("begin it with a program"),
             );
             return None;
         }
@@ -381,7 +403,7 @@ fn literal_key(key: &str, span: Span, found: &mut Found) {
     if key.contains("{{") {
         let what = "a template stands in a key";
         found.wrong(
-            Problem::error("template-in-key", span, what)
+            Problem::error(code::TEMPLATE_IN_KEY, span, what)
                 .help("keys are written out; a mapping with other keys can be one template"),
         );
     }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::fault::{Fault, parses};
 use super::scan::{is_letter, outside_strings, start_of_last};
 use super::{FILTERS, FUNCTIONS, TESTS, is_known};
-use crate::syntax::did_you_mean;
+use crate::syntax::{code, did_you_mean};
 
 /// Functions and methods of other languages, and what is written here: a filter behind `|`, or a test behind `is`.
 const OTHER_CALLS: [(&str, &str); 14] = [
@@ -71,13 +71,20 @@ fn called_wrongly(text: &str, name: Range<usize>, method: bool) -> Fault {
             Some(line) => format!("write: {line}"),
             None => format!("write `value {here}`"),
         },
-        None => match did_you_mean(word, FUNCTIONS.into_iter().chain(FILTERS).chain(TESTS)) {
+        None => match nearest(word) {
             Some(meant) if FUNCTIONS.contains(&meant) => format!("did you mean `{meant}`?"),
             Some(meant) if FILTERS.contains(&meant) => {
                 format!("did you mean the filter `{meant}`, as in `value | {meant}`?")
             }
             Some(meant) => format!("did you mean the test `{meant}`, as in `value is {meant}`?"),
-            None => "there are the functions `range` and `dict`; all else is done by filters, as in `value | upper`".to_owned(),
+            None if method => format!(
+                "what is done with a value stands behind `|`, as in `value | upper`: there are {}",
+                FILTERS.join(", ")
+            ),
+            None => format!(
+                "there are the functions `range` and `dict`; what is done with a value stands behind `|`, as in `value | upper`: there are {}",
+                FILTERS.join(", ")
+            ),
         },
     };
     let what = match method {
@@ -85,12 +92,21 @@ fn called_wrongly(text: &str, name: Range<usize>, method: bool) -> Fault {
         false => format!("there is no function `{word}`"),
     };
     Fault {
-        code: "unknown-function",
+        code: code::UNKNOWN_FUNCTION,
         message: what,
         range: name,
         label: String::new(),
         help: Some(help),
+        meant: None,
     }
+}
+
+/// What a call was probably meant to be. A call of another language is often spelt a little like something here, and
+/// means something else: of a short word, one letter may be wrong.
+fn nearest(word: &str) -> Option<&'static str> {
+    let known = FUNCTIONS.into_iter().chain(FILTERS).chain(TESTS);
+    did_you_mean(word, known)
+        .filter(|meant| strsim::damerau_levenshtein(word, meant) <= 1 + meant.len() / 8)
 }
 
 /// The call as a filter or a test behind its value: `len(b)` as `b | length`, `b.strip()` as `b | trim`.

@@ -5,30 +5,43 @@
 
 use std::ops::Range;
 
-use minijinja::{Error, ErrorKind};
+use minijinja::Error;
 
 use super::scan::{end_of_string, is_letter, outside_strings, start_of_last};
-use super::{ENVIRONMENT, shorten, told};
+use super::{ENVIRONMENT, shorten};
 use crate::model::Span;
-use crate::syntax::Problem;
+use crate::syntax::{Code, Problem, code};
 
 /// What is wrong with the text of an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    pub code: &'static str,
+    pub code: Code,
     pub message: String,
     /// Where in the text.
     pub range: Range<usize>,
     pub label: String,
     pub help: Option<String>,
+    /// A word in that place, and the one that was probably meant.
+    pub meant: Option<(String, String)>,
 }
 
 impl Fault {
+    /// This, and that another word was probably meant.
+    pub fn did_you_mean(self, written: &str, meant: &str) -> Self {
+        Self {
+            meant: Some((written.to_owned(), meant.to_owned())),
+            ..self
+        }
+    }
+
     /// The problem, at a place.
     pub fn at(self, span: Span) -> Problem {
         let mut problem = Problem::error(self.code, span, self.message).label(self.label);
         problem.help = self.help;
-        problem
+        match self.meant {
+            Some((written, meant)) => problem.did_you_mean(&written, &meant),
+            None => problem,
+        }
     }
 }
 
@@ -77,11 +90,12 @@ const OTHER_WORDS: [(&str, &str, &str); 13] = [
 /// Why a text is not an expression.
 pub(super) fn of(text: &str, error: &Error) -> Fault {
     let fault = |range: Range<usize>, label: String, help: Option<String>| Fault {
-        code: "bad-expression",
+        code: code::BAD_EXPRESSION,
         message: format!("`{}` is not an expression", shorten(text)),
         range,
         label,
         help,
+        meant: None,
     };
     if let Some((first, what, corrected)) = other_words(text) {
         let help = corrected.map_or_else(|| what.to_owned(), |line| format!("write: {line}"));
@@ -133,7 +147,7 @@ pub(super) fn of(text: &str, error: &Error) -> Fault {
         };
         return fault(place, label, None);
     }
-    fault(place, told(error), None)
+    fault(place, "this cannot stand like this".to_owned(), None)
 }
 
 fn corrected_label(written: &str, what: &str) -> Option<String> {
@@ -264,34 +278,6 @@ fn last_word(text: &str) -> Range<usize> {
         false => start_of_last(text, |c| !is_letter(c) && !c.is_whitespace()),
     };
     start..text.len()
-}
-
-/// Why an expression has no value, in the words of its author. Values are not shown: one of them may be a secret.
-pub(super) fn at_run_time(text: &str, error: &Error) -> String {
-    let part = error.range().and_then(|range| text.get(range));
-    let part = part
-        .map(str::trim)
-        .filter(|part| !part.is_empty() && *part != text);
-    let detail = error.detail().unwrap_or_default();
-    let number = [
-        "invalid float literal",
-        "cannot parse float from empty string",
-    ];
-    let why = match error.kind() {
-        ErrorKind::OutOfFuel => "it takes too much work".to_owned(),
-        ErrorKind::InvalidOperation if number.contains(&detail) => {
-            "the text is not a number (to have a number then, give the filter one: `int(default=0)`)"
-                .to_owned()
-        }
-        ErrorKind::InvalidOperation | ErrorKind::SyntaxError if !detail.is_empty() => {
-            detail.to_owned()
-        }
-        _ => told(error),
-    };
-    match part {
-        Some(part) => format!("`{}`: in `{}`, {why}", shorten(text), shorten(part)),
-        None => format!("`{}`: {why}", shorten(text)),
-    }
 }
 
 #[cfg(test)]

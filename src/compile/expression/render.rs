@@ -9,7 +9,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 
-use super::told;
+use super::{shorten, trouble};
 
 /// How much work one text may be, in minijinja's units (one instruction, or 64 bytes of data).
 const FUEL: u64 = 1_000_000;
@@ -36,7 +36,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 pub(crate) fn check(text: &str) -> Result<(), String> {
     match ENVIRONMENT.template_from_str(text) {
         Ok(_) => Ok(()),
-        Err(error) => Err(with_line(&error)),
+        Err(error) => Err(in_line(text, &error)),
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn render(state: &mut State, text: &str, values: Value) -> Result<Str
     let template = ENVIRONMENT.template_from_str(text);
     template
         .and_then(|template| template.render(values))
-        .map_err(|error| Error::new(ErrorKind::InvalidOperation, with_line(&error)))
+        .map_err(|error| Error::new(ErrorKind::InvalidOperation, in_line(text, &error)))
 }
 
 /// Writes a value as a template of a flow does: lists and mappings as JSON, and `none` not at all.
@@ -74,10 +74,25 @@ fn write(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(
     out.write_str(&text).map_err(Error::from)
 }
 
-fn with_line(error: &Error) -> String {
+/// What is wrong with a template, and in which line.
+fn in_line(text: &str, error: &Error) -> String {
+    let part = trouble::part(text, error).map(shorten);
+    let what = match (error.kind(), part) {
+        (ErrorKind::UndefinedError, Some(part)) => format!("`{part}` is not defined"),
+        (ErrorKind::SyntaxError, part) => {
+            let part = part.map_or_else(String::new, |part| format!(" at `{part}`"));
+            match error.detail() {
+                Some(detail) => format!("it does not parse{part}: {detail}"),
+                None => format!("it does not parse{part}"),
+            }
+        }
+        (ErrorKind::TemplateNotFound, _) => "no other template can be used here".to_owned(),
+        (_, Some(part)) => format!("in `{part}`, {}", trouble::why(error)),
+        (_, None) => trouble::why(error),
+    };
     match error.line() {
-        Some(line) => format!("line {line}: {}", told(error)),
-        None => told(error),
+        Some(line) => format!("line {line}: {what}"),
+        None => what,
     }
 }
 
@@ -117,10 +132,10 @@ mod tests {
             assert_eq!(rendered(text).as_deref(), Ok(filled_in));
         }
         for (text, why) in [
-            ("\n{{ b }}", "line 2: undefined value"),
-            ("{{ text }}", "line 1: undefined value"),
-            ("{{ no }}", "line 1: invalid operation: `none` has no text"),
-            ("{{ a", "line 1: syntax error"),
+            ("\n{{ b }}", "line 2: `b` is not defined"),
+            ("{{ text }}", "line 1: `text` is not defined"),
+            ("{{ no }}", "`none` has no text"),
+            ("{{ a", "line 1: it does not parse"),
             ("{% include 'x' %}", "line 1"),
         ] {
             let error = rendered(text).unwrap_err();

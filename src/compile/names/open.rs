@@ -5,12 +5,12 @@
 
 use super::{From, Names};
 use crate::compile::catalog;
-use crate::compile::given::{self, Store};
+use crate::compile::given;
 use crate::compile::layout::Member;
 use crate::compile::uses::{Found, Outer, Spot, Use};
 use crate::compile::{Binding, Computed, Origin, Template};
 use crate::model::{Declared, Span};
-use crate::syntax::{Node, NodeValue, Problem};
+use crate::syntax::{Node, NodeValue, Problem, code};
 
 /// How many names are told in a message.
 const TOLD: usize = 12;
@@ -26,13 +26,13 @@ impl<'a> Names<'a> {
         written: impl Iterator<Item = (&'a str, Span)>,
     ) {
         let layout = self.layout;
-        let (name, what, store) = {
+        let (name, store) = {
             let frame = layout.frames.at(frame);
-            (frame.name, frame.what, frame.store)
+            (frame.name, frame.store)
         };
         for (given, span) in written {
             if store.iter().all(|(known, _)| known.value != given) {
-                let problem = self.not_taken(name, what, store, given, span);
+                let problem = self.not_taken(frame, given, span);
                 self.problems.push(problem);
             }
         }
@@ -59,27 +59,25 @@ impl<'a> Names<'a> {
         self.args[frame] = args;
     }
 
-    fn not_taken(
-        &mut self,
-        name: &str,
-        what: &str,
-        store: &Store,
-        given: &str,
-        span: Span,
-    ) -> Problem {
+    fn not_taken(&mut self, frame: usize, given: &str, span: Span) -> Problem {
+        let frame = self.layout.frames.at(frame);
+        let (name, what, store) = (frame.name, frame.what, frame.store);
         let message = match what {
             "params" => format!("`{name}` has no parameter `{given}`"),
             _ => format!("`{name}` has no `{given}` in its store"),
         };
-        let problem = Problem::error("unknown-parameter", span, message);
+        let problem = Problem::error(code::UNKNOWN_PARAMETER, span, message);
         let known = || store.iter().map(|(name, _)| name.value.as_str());
         if what == "params"
             && let Some(help) = catalog::beside(given, name)
         {
             return problem.help(help);
         }
-        match self.suggestions.meant(given, known()) {
-            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+        // What is given already is not meant a second time.
+        let free = known().zip(&frame.given);
+        let free = free.filter_map(|(name, given)| given.is_none().then_some(name));
+        match self.suggestions.meant(given, free) {
+            Some(meant) => problem.did_you_mean(given, meant),
             None if store.is_empty() => problem.help("it takes nothing"),
             None => {
                 let known: Vec<_> = known().take(TOLD).collect();
@@ -98,7 +96,7 @@ impl<'a> Names<'a> {
             Some(about) => format!("add `{missing}`, {hint}: {about}"),
             None => format!("add `{missing}`, {hint}"),
         };
-        let problem = Problem::error("missing-parameter", key, what);
+        let problem = Problem::error(code::MISSING_PARAMETER, key, what);
         self.problems.push(problem.help(help));
     }
 
@@ -177,7 +175,7 @@ impl<'a> Names<'a> {
             }
             NodeValue::Null | NodeValue::Scalar { .. } | NodeValue::List(_) | NodeValue::Map(_) => {
                 let what = format!("`{taken}` of `{name}` is a secret, and this is written out");
-                let problem = Problem::error("secret-default", node.span, what);
+                let problem = Problem::error(code::SECRET_DEFAULT, node.span, what);
                 self.problems.push(problem.help_in(
                     format!(
                         "declare a secret in the store, and write `{taken}: \"{{{{ name }}}}\"`"

@@ -9,7 +9,7 @@ use crate::compile::Origin;
 use crate::compile::given::Store;
 use crate::compile::layout::{Layout, MadeOf, Part};
 use crate::model::{Span, Spanned};
-use crate::syntax::{FlowDeclaration, Problem, ProvidesDeclaration};
+use crate::syntax::{Code, FlowDeclaration, Problem, ProvidesDeclaration, code};
 
 impl<'a> Names<'a> {
     /// The names of a flow.
@@ -117,20 +117,20 @@ impl<'a> Names<'a> {
         let path = &self.layout.members[member].path;
         let what = format!("`{path}` does not provide `{}`", inner.value.trim());
         let known = || flow.provides.iter().map(|name| name.value.as_str());
-        let help = match self.suggestions.meant(&inner.value, known()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None if flow.provides.is_empty() => "it provides nothing".to_owned(),
+        let problem = Problem::error(code::UNKNOWN_NAME, inner.span, what);
+        let problem = match self.suggestions.meant(&inner.value, known()) {
+            Some(meant) => problem.did_you_mean(&inner.value, meant),
+            None if flow.provides.is_empty() => problem.help("it provides nothing"),
             None => {
                 let known: Vec<_> = known().take(10).collect();
                 let all = known.join(", ");
-                format!(
+                problem.help(format!(
                     "it provides {all}; write a list of names, or `{}: name`",
                     name.value
-                )
+                ))
             }
         };
-        self.problems
-            .push(Problem::error("unknown-name", inner.span, what).help(help));
+        self.problems.push(problem);
     }
 
     /// Who gives a name that a member says it provides; `None` if nobody does, which is then noted.
@@ -197,13 +197,18 @@ impl<'a> Names<'a> {
         };
         let what = format!("nothing in `{group}` provides `{inside}`");
         let known = || self.provided[inner].keys().copied();
-        let help = match self.suggestions.meant(inside, known()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None if self.provided[inner].is_empty() => "nothing in it provides anything".to_owned(),
-            None => format!("it has {}", known().take(10).collect::<Vec<_>>().join(", ")),
+        let problem = Problem::error(code::UNKNOWN_NAME, name.span, what);
+        let problem = match self.suggestions.meant(inside, known()) {
+            Some(meant) => problem.did_you_mean(inside, meant),
+            None if self.provided[inner].is_empty() => {
+                problem.help("nothing in it provides anything")
+            }
+            None => {
+                let all = known().take(10).collect::<Vec<_>>().join(", ");
+                problem.help(format!("it has {all}"))
+            }
         };
-        self.problems
-            .push(Problem::error("unknown-name", name.span, what).help(help));
+        self.problems.push(problem);
         None
     }
 
@@ -212,7 +217,7 @@ impl<'a> Names<'a> {
         if let Some(span) = self.declared_at(layout.bodies[body].frame, &name.value) {
             let what = format!("`{}` is a name of the store already", name.value);
             self.problems.push(
-                Problem::error("hides-store", name.span, what)
+                Problem::error(code::HIDES_STORE, name.span, what)
                     .related(span, "declared here")
                     .help("give what is provided another name"),
             );
@@ -235,7 +240,7 @@ impl<'a> Names<'a> {
                 ),
             };
             self.problems.push(
-                Problem::error("two-providers", name.span, what)
+                Problem::error(code::TWO_PROVIDERS, name.span, what)
                     .related(first.span, "provided here first")
                     .help(help),
             );
@@ -323,7 +328,7 @@ impl<'a> Names<'a> {
             if !self.used_store.contains(&key) {
                 let what = format!("nothing uses `{}`", name.value);
                 self.problems.push(
-                    Problem::warning("unused-name", name.span, what)
+                    Problem::warning(code::UNUSED_NAME, name.span, what)
                         .help("use it in a task, or leave it out of the store"),
                 );
             }
@@ -333,7 +338,7 @@ impl<'a> Names<'a> {
                 if !self.used_provided.contains(&(body, *name)) {
                     let what = format!("nothing uses `{name}`");
                     self.problems
-                        .push(Problem::warning("unused-name", provider.span, what).help(
+                        .push(Problem::warning(code::UNUSED_NAME, provider.span, what).help(
                         "use it in a task, hand it out with the flow's `provides`, or leave it out",
                     ));
                 }
@@ -356,7 +361,7 @@ impl<'a> Names<'a> {
             {
                 let what = format!("nothing that is retried uses `{}`", variable.value);
                 problems.push(
-                    Problem::warning("as-unused", variable.span, what)
+                    Problem::warning(code::AS_UNUSED, variable.span, what)
                         .help("use it in a task of the scope, or leave `as` out"),
                 );
             }
@@ -428,19 +433,20 @@ fn indexes<'a>(layout: &Layout<'a>) -> HashMap<usize, HashMap<&'a str, usize>> {
 }
 
 /// Problems of places whose names are not known.
-const UNREAD: [&str; 7] = [
-    "bad-expression",
-    "template-not-closed",
-    "unknown-filter",
-    "unknown-function",
-    "unknown-kind",
-    "unknown-parameter",
-    "unknown-test",
+const UNREAD: [Code; 8] = [
+    code::BAD_EXPRESSION,
+    code::STATEMENT_IN_TEMPLATE,
+    code::TEMPLATE_NOT_CLOSED,
+    code::UNKNOWN_FILTER,
+    code::UNKNOWN_FUNCTION,
+    code::UNKNOWN_KIND,
+    code::UNKNOWN_PARAMETER,
+    code::UNKNOWN_TEST,
 ];
 
 fn hidden(name: &str, span: Span, outer: Span) -> Problem {
     let what = format!("`{name}` would hide a name that can be used here already");
-    Problem::error("hidden-name", span, what)
+    Problem::error(code::HIDDEN_NAME, span, what)
         .related(outer, "the other one")
         .help("give one of them another name")
 }

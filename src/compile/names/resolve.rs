@@ -8,7 +8,7 @@ use crate::compile::expression::FUNCTIONS;
 use crate::compile::uses::{Spot, Use};
 use crate::compile::{Binding, Origin, matrix};
 use crate::model::{SkipDepth, Span, Value};
-use crate::syntax::Problem;
+use crate::syntax::{Problem, code};
 
 /// From where names are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,12 +90,15 @@ impl<'a> Names<'a> {
             && !fields.contains(&field.as_str())
         {
             let what = format!("`{}` has no `{field}`", one.name);
-            let help = match self.suggestions.meant(field, fields.iter().copied()) {
-                Some(meant) => format!("did you mean `{}.{meant}`?", one.name),
-                None => format!("it has {}", fields.join(", ")),
+            let problem = Problem::error(code::UNKNOWN_NAME, one.span, what);
+            let problem = match self.suggestions.meant(field, fields.iter().copied()) {
+                Some(meant) => {
+                    let whole = |field: &str| format!("{}.{field}", one.name);
+                    problem.did_you_mean(&whole(field), &whole(meant))
+                }
+                None => problem.help(format!("it has {}", fields.join(", "))),
             };
-            self.problems
-                .push(Problem::error("unknown-name", one.span, what).help(help));
+            self.problems.push(problem);
         }
         true
     }
@@ -235,7 +238,7 @@ impl<'a> Names<'a> {
         let problem = match one.spot {
             Spot::Condition(_) | Spot::On | Spot::Capability if late => {
                 let what = format!("`{name}` is not known here, before the task runs");
-                let problem = Problem::error("unknown-name", one.span, what);
+                let problem = Problem::error(code::UNKNOWN_NAME, one.span, what);
                 Some(problem.help(
                     "it is given as something with `flow`, `task` or `conductor` in it: give it without",
                 ))
@@ -244,12 +247,15 @@ impl<'a> Names<'a> {
                 let what = format!(
                     "`{name}` is told by {who}, and capabilities are asked for before that"
                 );
-                Some(Problem::error("unknown-name", one.span, what).help("use values of the store"))
+                Some(
+                    Problem::error(code::UNKNOWN_NAME, one.span, what)
+                        .help("use values of the store"),
+                )
             }
             Spot::Given if secret => {
                 let what =
                     format!("the secret `{name}` is given as something that is not kept secret");
-                let problem = Problem::error("secret-in-expression", one.span, what);
+                let problem = Problem::error(code::SECRET_IN_EXPRESSION, one.span, what);
                 Some(problem.help_in(
                     "declare what takes it as `secret: true`, and give it nothing but the name of the secret",
                     "declare what takes it as `secret = true`, and give it nothing but the name of the secret",
@@ -259,7 +265,7 @@ impl<'a> Names<'a> {
                 let what = format!(
                     "`{name}` is told by {who}, and the copies of a matrix are made before that"
                 );
-                let problem = Problem::error("matrix-needs-result", one.span, what);
+                let problem = Problem::error(code::MATRIX_NEEDS_RESULT, one.span, what);
                 Some(
                     problem.help("take values of the store; or let one task work through the list"),
                 )
@@ -272,7 +278,7 @@ impl<'a> Names<'a> {
                 let what = format!(
                     "the secret `{name}` is an argument of a process, which others can see"
                 );
-                let warning = Problem::warning("secret-in-argument", one.span, what);
+                let warning = Problem::warning(code::SECRET_IN_ARGUMENT, one.span, what);
                 self.problems
                     .push(warning.help("hand it over in the environment: `env`"));
                 None
@@ -281,7 +287,7 @@ impl<'a> Names<'a> {
                 let what = format!(
                     "the secret `{name}` stands in a URL, which servers write to their logs"
                 );
-                let warning = Problem::warning("secret-in-url", one.span, what);
+                let warning = Problem::warning(code::SECRET_IN_URL, one.span, what);
                 self.problems
                     .push(warning.help("send it in a header, as with `bearer`"));
                 None
@@ -310,7 +316,7 @@ impl<'a> Names<'a> {
             "the secret `{}` stands in `{place}`, whose value is not kept secret",
             one.name
         );
-        Problem::error("secret-in-expression", one.span, what)
+        Problem::error(code::SECRET_IN_EXPRESSION, one.span, what)
             .help("a secret can be used in `env`, in a script, in headers and bodies")
     }
 
@@ -328,7 +334,7 @@ impl<'a> Names<'a> {
             let path = &layout.members[to].path;
             let what = format!("`{path}` uses `{}`, which it provides itself", one.name);
             self.problems.push(
-                Problem::error("needs-itself", one.span, what)
+                Problem::error(code::NEEDS_ITSELF, one.span, what)
                     .related(provider.span, "provided here")
                     .help("what a task provides can be used by others, and in its own `revert`"),
             );
@@ -378,7 +384,7 @@ impl<'a> Names<'a> {
                     one.name
                 );
                 return Some(
-                    Problem::error("provider-may-be-skipped", one.span, what)
+                    Problem::error(code::PROVIDER_MAY_BE_SKIPPED, one.span, what)
                         .related(when.span, "the condition")
                         .help("leave `skips` out, so that what comes after is skipped as well"),
                 );
@@ -389,7 +395,7 @@ impl<'a> Names<'a> {
                     one.name
                 );
                 return Some(
-                    Problem::error("provider-may-fail", one.span, what)
+                    Problem::error(code::PROVIDER_MAY_FAIL, one.span, what)
                         .related(declaration.name.span, "`allow_failure` stands here")
                         .help(
                             "leave `allow_failure` out, or put both into one group that may fail",

@@ -2,7 +2,7 @@
 
 use super::{Link, Names, Why};
 use crate::model::{Span, Spanned};
-use crate::syntax::Problem;
+use crate::syntax::{Problem, code};
 
 impl<'a> Names<'a> {
     /// The task or group of a name that can be seen in a body, from the inside out, and the body that it stands in.
@@ -38,7 +38,7 @@ impl<'a> Names<'a> {
                     true => format!("`{}` needs itself", own.path),
                     false => format!("`{}` needs `{}`, which it stands in", own.path, need.value),
                 };
-                let problem = Problem::error("needs-itself", need.span, what);
+                let problem = Problem::error(code::NEEDS_ITSELF, need.span, what);
                 self.problems.push(problem.help("leave it out"));
                 continue;
             }
@@ -57,7 +57,7 @@ impl<'a> Names<'a> {
         let layout = self.layout;
         let name = need.value.as_str();
         let problem = Problem::error(
-            "unknown-task",
+            code::UNKNOWN_TASK,
             need.span,
             format!("there is no task `{name}` here"),
         );
@@ -83,7 +83,7 @@ impl<'a> Names<'a> {
             self.provider_anywhere(name, layout.frame_of(member)),
             group,
         ) {
-            (Some(meant), _, _) => problem.help(format!("did you mean `{meant}`?")),
+            (Some(meant), _, _) => problem.did_you_mean(name, meant),
             (None, Some(provider), _) => {
                 let task = &layout.members[provider.member].declaration.name.value;
                 problem.help_in(

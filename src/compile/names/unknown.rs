@@ -3,14 +3,14 @@
 use super::Names;
 use super::resolve::{ALWAYS, From};
 use crate::compile::uses::{Spot, Use};
-use crate::syntax::Problem;
+use crate::syntax::{Problem, code};
 
 impl<'a> Names<'a> {
     pub(super) fn unknown(&mut self, one: &Use, from: From) {
         let layout = self.layout;
         let name = one.name.as_str();
         let always = || ALWAYS.iter().map(|(name, _)| *name);
-        let problem = |what: String| Problem::error("unknown-name", one.span, what);
+        let problem = |what: String| Problem::error(code::UNKNOWN_NAME, one.span, what);
         let plain = problem(format!("nothing is called `{name}` here"));
         if always().any(|known| known == name) {
             let problem = problem(format!("`{name}` is not known here, before the task runs"));
@@ -25,14 +25,14 @@ impl<'a> Names<'a> {
         }
         if let Spot::Result(fields) = one.spot {
             let known = || fields.iter().copied().chain(["result"]);
-            let help = match self.suggestions.meant(name, known()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!(
+            let problem = match self.suggestions.meant(name, known()) {
+                Some(meant) => plain.did_you_mean(name, meant),
+                None => plain.help(format!(
                     "`provides` sees the task's result alone: {}",
                     known().collect::<Vec<_>>().join(", ")
-                ),
+                )),
             };
-            self.problems.push(plain.help(help));
+            self.problems.push(problem);
             return;
         }
         if matches!(name, "result" | "failure") {
@@ -87,7 +87,7 @@ impl<'a> Names<'a> {
                 },
                 from,
             );
-            plain.help(format!("did you mean `{meant}`?"))
+            plain.did_you_mean(name, &meant)
         } else if let Some(provider) = self.provider_anywhere(name, frame) {
             let task = &layout.members[provider.task].path;
             let group = layout

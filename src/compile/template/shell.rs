@@ -18,7 +18,7 @@ use crate::compile::Expression;
 use crate::compile::expression::shorten;
 use crate::compile::uses::{Found, Spot};
 use crate::model::Value;
-use crate::syntax::Problem;
+use crate::syntax::{Problem, code};
 
 /// The shells whose scripts may hold templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,9 @@ enum Refusal {
 /// Reads a script. `None` as the dialect stands for another interpreter, in whose scripts no template may stand.
 pub(crate) fn read(source: Source<'_>, dialect: Option<Dialect>, found: &mut Found) -> Template {
     let raw = source.split(found);
+    if dialect.is_some() && source.has_statements(&raw, found) {
+        return Template::Literal("".into());
+    }
     let holes: Vec<(&str, Range<usize>)> = raw
         .iter()
         .filter_map(|piece| match piece {
@@ -88,7 +91,7 @@ pub(crate) fn read(source: Source<'_>, dialect: Option<Dialect>, found: &mut Fou
     if let (None, Some((text, range))) = (dialect, holes.first()) {
         found.wrong(
             Problem::error(
-                "template-in-script",
+                code::TEMPLATE_IN_SCRIPT,
                 source.span_of(range.clone()),
                 format!("`{{{{ {text} }}}}` would become a part of the code"),
             )
@@ -181,7 +184,7 @@ fn refused(refusal: Refusal, text: &str, source: Source<'_>, range: Range<usize>
     let text = shorten(text);
     let problem = match refusal {
         Refusal::SingleQuotes => Problem::error(
-            "template-in-single-quotes",
+            code::TEMPLATE_IN_SINGLE_QUOTES,
             span,
             format!("`{{{{ {text} }}}}` stands in single quotes, where a shell expands nothing"),
         )
@@ -189,7 +192,7 @@ fn refused(refusal: Refusal, text: &str, source: Source<'_>, range: Range<usize>
             "write double quotes, or end the single quotes before it and begin them again after it: `'…'{{{{ {text} }}}}'…'`; for two braces write `\\{{{{`"
         )),
         Refusal::QuotedHereDocument => Problem::error(
-            "template-in-quoted-here-document",
+            code::TEMPLATE_IN_QUOTED_HERE_DOCUMENT,
             span,
             format!(
                 "`{{{{ {text} }}}}` stands in a here-document with a quoted delimiter, where a shell expands nothing"
@@ -197,13 +200,13 @@ fn refused(refusal: Refusal, text: &str, source: Source<'_>, range: Range<usize>
         )
         .help("write the delimiter without quotes (`<<EOF`), and `\\$` where a `$` is meant"),
         Refusal::Dollar => Problem::error(
-            "template-after-dollar",
+            code::TEMPLATE_AFTER_DOLLAR,
             span,
             format!("a `$` stands before `{{{{ {text} }}}}`"),
         )
         .help(format!("leave the `$` out: `{{{{ {text} }}}}`")),
         Refusal::Unclear(why, instead) => Problem::error(
-            "template-place-unclear",
+            code::TEMPLATE_PLACE_UNCLEAR,
             span,
             format!("what a shell does with `{{{{ {text} }}}}` here cannot be told: {why}"),
         )

@@ -9,7 +9,7 @@ use crate::compile::expression::{outside_strings, unclosed, within};
 use crate::compile::uses::{Found, Spot};
 use crate::compile::{Expression, Piece, Template};
 use crate::model::Span;
-use crate::syntax::Problem;
+use crate::syntax::{Problem, code};
 
 /// A piece of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl<'a> Source<'a> {
                 return Vec::new();
             }
             let problem = Problem::error(
-                "template-not-closed",
+                code::TEMPLATE_NOT_CLOSED,
                 self.span_of(at..self.text.len()),
                 "this `{{` has no `}}`",
             );
@@ -145,9 +145,38 @@ impl<'a> Source<'a> {
         found.used(read, span, spot)
     }
 
+    /// Notes a statement of templates, `{% if x %}`, between the expressions: nothing would carry it out. Whether there
+    /// is one: what names it makes is not known then.
+    pub fn has_statements(&self, pieces: &[Raw], found: &mut Found) -> bool {
+        if !self.text.contains("{%") {
+            return false;
+        }
+        let mut from = 0;
+        let expressions = pieces.iter().filter_map(|piece| match piece {
+            Raw::Text(_) => None,
+            Raw::Expression(_, range) => Some(range.clone()),
+        });
+        for next in expressions.chain([self.text.len()..self.text.len()]) {
+            if let Some((range, word)) = statement(&self.text[from..next.start]) {
+                let what = format!("`{{% {word} … %}}` means nothing here");
+                let span = self.span_of(from + range.start..from + range.end);
+                let problem = Problem::error(code::STATEMENT_IN_TEMPLATE, span, what)
+                    .label("a text holds expressions alone: `{{ … }}`");
+                found.wrong(problem.help(instead_of(word)));
+                return true;
+            }
+            from = next.end;
+        }
+        false
+    }
+
     /// Reads the text as pieces.
     fn pieces(&self, spot: Spot, found: &mut Found) -> Vec<Piece> {
-        let pieces = self.split(found).into_iter();
+        let pieces = self.split(found);
+        if self.has_statements(&pieces, found) {
+            return Vec::new();
+        }
+        let pieces = pieces.into_iter();
         let pieces = pieces.filter_map(|piece| match piece {
             Raw::Text(text) => Some(Piece::Text(text)),
             Raw::Expression(text, range) => {
@@ -180,6 +209,67 @@ impl<'a> Source<'a> {
     }
 }
 
+/// The words that begin statements of templates, and where they end.
+const STATEMENTS: [&str; 27] = [
+    "if",
+    "elif",
+    "else",
+    "endif",
+    "for",
+    "endfor",
+    "set",
+    "endset",
+    "block",
+    "endblock",
+    "include",
+    "import",
+    "from",
+    "extends",
+    "macro",
+    "endmacro",
+    "call",
+    "endcall",
+    "filter",
+    "endfilter",
+    "raw",
+    "endraw",
+    "with",
+    "endwith",
+    "do",
+    "autoescape",
+    "endautoescape",
+];
+
+/// The first statement in a text: its place and its word. What only looks a little like one, as `{%s}`, is text.
+fn statement(text: &str) -> Option<(Range<usize>, &'static str)> {
+    text.match_indices("{%").find_map(|(start, open)| {
+        let behind = &text[start + open.len()..];
+        let line = behind.lines().next().unwrap_or_default();
+        let end = line.find("%}")?;
+        let inside = line[..end].trim_start_matches(['-', '+']).trim_start();
+        let first = inside.split(|c: char| !c.is_ascii_alphabetic()).next()?;
+        let word = STATEMENTS.iter().find(|word| **word == first)?;
+        Some((start..start + open.len() + end + 2, *word))
+    })
+}
+
+/// What is written in the place of a statement.
+fn instead_of(word: &str) -> String {
+    let way = match word {
+        "if" | "elif" | "else" | "endif" => {
+            "choose inside of an expression: `{{ a if condition else b }}`"
+        }
+        "for" | "endfor" => {
+            "join a list: `{{ list | join(\" \") }}`; for a task for each value there is `matrix`"
+        }
+        "set" | "endset" | "with" | "endwith" => "write the value where it is used",
+        _ => "write an expression: `{{ … }}`",
+    };
+    format!(
+        "{way}; whole files with `{{% … %}}` are filled in by the kind `template`; for these very characters write `{{{{ \"{{%\" }}}}`"
+    )
+}
+
 /// Reads code in another language than a shell's, in which no template may stand.
 pub(crate) fn read_statement(source: Source<'_>, found: &mut Found) -> Template {
     let mut code = String::new();
@@ -188,7 +278,7 @@ pub(crate) fn read_statement(source: Source<'_>, found: &mut Found) -> Template 
             Raw::Text(text) => code.push_str(&text),
             Raw::Expression(text, range) => found.wrong(
                 Problem::error(
-                    "template-in-script",
+                    code::TEMPLATE_IN_SCRIPT,
                     source.span_of(range),
                     format!("`{{{{ {text} }}}}` would become a part of the code"),
                 )
@@ -243,6 +333,24 @@ mod tests {
             ("{{ ü }}ö", "[ü]<ö>"),
         ] {
             assert_eq!(shown(text), pieces, "{text}");
+        }
+    }
+
+    #[test]
+    fn statements_of_templates_are_told_from_what_only_looks_like_them() {
+        for (text, word) in [
+            ("a {% if x %}b{% endif %}", Some("if")),
+            ("{%- for y in x -%}", Some("for")),
+            ("{%set a = 1%}", Some("set")),
+            ("printf '{%s}' x", None),
+            ("{%{http_code}%}", None),
+            ("${x%if}", None),
+            ("{% if", None),
+            ("{%\nif %}", None),
+            ("{%iffy%}", None),
+            ("date +{%d} %}", None),
+        ] {
+            assert_eq!(statement(text).map(|(_, word)| word), word, "{text}");
         }
     }
 

@@ -13,7 +13,7 @@ use super::text::{Raw, Source};
 use super::{Piece, Place, Template, TemplateError};
 use crate::compile::uses::{Found, Spot};
 use crate::model::{Type, Value};
-use crate::syntax::Problem;
+use crate::syntax::{Problem, code};
 
 /// All but the unreserved characters of RFC 3986, section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -26,7 +26,8 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) fn read(source: Source<'_>, found: &mut Found) -> Template {
     let raw = source.split(found);
     let places = places(&raw);
-    let wrong = |what: String| Problem::error("bad-url", source.span, what).help(Type::Url.hint());
+    let wrong =
+        |what: String| Problem::error(code::BAD_URL, source.span, what).help(Type::Url.hint());
     match raw.as_slice() {
         [] => {
             if source.text.is_empty() {

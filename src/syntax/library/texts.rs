@@ -8,7 +8,7 @@ use super::path::file_path;
 use super::{Gathering, Search};
 use crate::model::{Declared, Span, Spanned};
 use crate::syntax::{
-    Body, FileDeclaration, KindDeclaration, Node, NodeValue, Problem, Style, TaskDeclaration,
+    Body, Code, FileDeclaration, KindDeclaration, Node, NodeValue, Problem, Style, TaskDeclaration,
     TaskKindForm, code, shown,
 };
 
@@ -187,7 +187,7 @@ impl Gathering<'_> {
         }
     }
 
-    fn wrong(&mut self, code: &'static str, what: String, help: &str, span: Span) {
+    fn wrong(&mut self, code: Code, what: String, help: &str, span: Span) {
         self.complete = false;
         self.problems
             .push(Problem::error(code, span, what).help(help));

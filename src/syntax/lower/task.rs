@@ -204,7 +204,7 @@ impl Lower<'_> {
                 ProvidesDeclaration::Parts(parts)
             }
             NodeValue::List(items) => {
-                let part = items.iter().find_map(Node::text).unwrap_or("name");
+                let part = items.iter().find_map(Node::word).unwrap_or("name");
                 self.report(
                     Problem::error(
                         code::WRONG_SHAPE,
@@ -219,7 +219,7 @@ impl Lower<'_> {
                 // The names are known all the same: what uses them has nothing wrong.
                 let named = items
                     .iter()
-                    .filter_map(|item| Some((item.text()?, item.span)));
+                    .filter_map(|item| Some((item.word()?, item.span)));
                 let parts = named.map(|(text, span)| {
                     let name = Spanned::new(text.to_owned(), span);
                     (name, Spanned::new("result".to_owned(), span))

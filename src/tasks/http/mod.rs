@@ -71,7 +71,7 @@ const SCHEMA: KindSchema = KindSchema {
         ),
         param(
             "timeout",
-            Shape::Duration,
+            Shape::Period,
             "how long the whole exchange may take",
         ),
         param(

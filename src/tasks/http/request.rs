@@ -83,8 +83,7 @@ impl Params {
     /// How long the whole exchange may take.
     pub fn timeout(&self) -> Result<Option<Duration>, Failure> {
         let text = self.timeout.as_deref();
-        text.map(|text| params::duration("timeout", text))
-            .transpose()
+        text.map(|text| params::period("timeout", text)).transpose()
     }
 
     /// Where to, with the query.

@@ -66,7 +66,7 @@ tasks:
     7 |     needs: [biuld]
       |             ^^^^^
       |
-      = help: did you mean `build`?
+      = help: did you mean `build`? write: needs: [build]
 
     error[bad-duration]: `10` is not a duration
      --> ci.flow.yaml:9:14
@@ -103,7 +103,7 @@ fn check_tells_programs_where_each_problem_is() {
         (&2.into(), &8.into())
     );
     assert_eq!(told["flows"][1]["ok"], true);
-    assert_eq!(told["flows"][2]["problems"][0]["code"], "unreadable");
+    assert_eq!(told["flows"][2]["problems"][0]["code"], "unreadable-file");
 }
 
 #[test]

@@ -160,6 +160,20 @@ fn standard_input_goes_to_standard_output() {
         piped(&home, "fmt --check -", CROOKED),
         ("stdin.flow.yaml\n".to_owned(), Some(1))
     );
+    let ok = |notation: &str| (format!("stdin.flow{notation}: ok\n"), Some(0));
+    assert_eq!(piped(&home, "check -", CROOKED), ok(".yaml"));
+    assert_eq!(piped(&home, "check -", text), ok(""));
+    assert_eq!(piped(&home, "check --notation text -", text), ok(""));
+    assert_eq!(piped(&home, "check --notation yaml -", text).1, Some(2));
+    let wrong = "tasks: { a: { shel: x } }\n";
+    let (told, code) = piped(&home, "check --format json -", wrong);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let problem = &told["flows"][0]["problems"][0];
+    assert_eq!(
+        (&problem["code"], &problem["path"]),
+        (&"unknown-key".into(), &"stdin.flow.yaml".into())
+    );
+    assert_eq!(code, Some(2));
     assert_eq!(
         piped(&home, "convert -", CROOKED).0,
         "flow {\n  task a { shell = \"x\" } # c\n}\n"

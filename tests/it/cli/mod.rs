@@ -1,6 +1,7 @@
 //! The command line, as people and scripts meet it: the real binary, in a home of its own.
 
 mod bad_input;
+mod completions;
 mod conductors;
 mod explain;
 mod files;

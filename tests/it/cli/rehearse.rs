@@ -398,6 +398,63 @@ fn what_is_asked_for_and_not_there_is_told_with_what_was_meant() {
 }
 
 #[test]
+fn the_command_for_one_play_can_be_typed_as_it_stands() {
+    let flow = "\
+store: { word: string, list: [a], token: { type: string, secret: true, from: env:NOWHERE } }
+tasks:
+  before: { shell: 'echo {{ word }}' }
+  test:
+    needs: [before]
+    matrix: { toolchain: ['1.80', 'a:b'], with: [all, \"it's\"] }
+    shell: 'echo {{ toolchain }} {{ with }} {{ list }} {{ token }}'
+";
+    let home = Home::with("a flow.flow.yaml", flow);
+    let program = env!("CARGO_BIN_EXE_jobrunner");
+    let typed = |line: &str| {
+        let command = home.command("");
+        let mut shell = std::process::Command::new("sh");
+        let line = line.replacen("jobrunner", program, 1);
+        shell
+            .args(["-c", &line])
+            .env_clear()
+            .current_dir(home.path(""));
+        let set = command.get_envs();
+        shell.envs(set.filter_map(|(name, value)| Some((name, value?))));
+        let output = shell.output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr),
+        )
+    };
+    let given = "'a flow.flow.yaml' --word \"it's (a) \\$WORD\" --set 'list=[\"x y\"]' --secret token=env:OTHER";
+    for first in [
+        format!("rehearse {given}"),
+        format!("-v rehearse --format text {given} --"),
+    ] {
+        let (code, told) = typed(&format!("jobrunner {first}"));
+        assert_eq!(code, Some(0), "{told}");
+        let last = told.lines().last().unwrap();
+        let line = last
+            .strip_prefix("One play in detail: ")
+            .unwrap_or_else(|| panic!("{told}"));
+        assert!(line.contains("--secret token=env:OTHER"), "{line}");
+        assert!(line.contains("--fail 'test["), "{line}");
+        let (code, play) = typed(line);
+        assert_eq!(code, Some(0), "{line}\n{play}");
+        assert!(play.contains("fails whenever it runs"), "{line}\n{play}");
+    }
+    // A colon in a name is no number of attempts.
+    let (code, play) = typed(&format!(
+        "jobrunner rehearse {given} --fail 'test[toolchain=a:b, with=all]'"
+    ));
+    assert_eq!(code, Some(0), "{play}");
+    assert!(
+        play.starts_with("a_flow: `test[toolchain=a:b, with=all]` fails whenever"),
+        "{play}"
+    );
+}
+
+#[test]
 fn a_rehearsal_leaves_nothing_behind() {
     let home = home();
     home.run("rehearse deploy.flow.yaml").exits(0);

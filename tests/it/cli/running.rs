@@ -326,3 +326,31 @@ fn the_flows_path_counts_for_every_command_that_names_a_flow() {
         home.run(&format!("{command} foo")).exits(0);
     }
 }
+
+#[test]
+fn what_cannot_be_worked_out_is_told_in_the_words_of_its_author_and_with_its_place() {
+    let flow = "store: { n: 1 }\ntasks:\n  a: { shell: echo one, provides: m }\n  d:\n    needs: [a]\n    shell: |\n      echo {{ m }}\n      echo {{ m + n }}\n";
+    let home = Home::with("r.flow.yaml", flow);
+    let told = home.run("run r.flow.yaml").exits(1).stdout;
+    assert!(
+        told.contains("`m + n`: text and a number cannot be added: text is joined with `~`, numbers are added\n"),
+        "{told}"
+    );
+    assert!(
+        told.contains("  where it is written                   r.flow.yaml:8:15\n"),
+        "{told}"
+    );
+    // A condition likewise.
+    let home = Home::with(
+        "r.flow.yaml",
+        "tasks:\n  a: { shell: echo one, provides: m }\n  d: { when: m | int > 1, shell: 'echo {{ m }}' }\n",
+    );
+    let told = home.run("run r.flow.yaml").exits(1).stdout;
+    assert!(
+        told.contains(
+            "the condition cannot be told: `m | int > 1`: in `int`, the text is not a number"
+        ),
+        "{told}"
+    );
+    assert!(told.contains("r.flow.yaml:3:14\n"), "{told}");
+}

@@ -68,6 +68,10 @@ fn a_plan_is_drawn_with_its_scopes_names_and_retries() {
     ] {
         assert!(drawing.contains(part), "{part}\n{drawing}");
     }
+    // A failure that is allowed is no retry, and what is not retried stands in no frame of one.
+    assert!(!drawing.contains("tried once"), "{drawing}");
+    assert_eq!(drawing.matches("shape=ellipse").count(), 3, "{drawing}");
+    assert_eq!(drawing.matches("subgraph").count(), 3, "{drawing}");
     assert_ne!(accepted(&drawing), Some(false));
     let states = [
         AtomState::Success,

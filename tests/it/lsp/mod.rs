@@ -6,7 +6,8 @@ mod completion;
 use serde_json::{Value, json};
 
 use crate::cli::Home;
-use client::{Editor, TEXT, YAML, edited, unmarked};
+pub use client::{Editor, YAML};
+use client::{TEXT, edited, unmarked};
 
 /// A flow in both notations, with the mark at the same place of each.
 fn both(yaml: &'static str, text: &'static str) -> [(&'static str, &'static str); 2] {

@@ -98,6 +98,25 @@ impl Server {
         path
     }
 
+    /// All that it has written: its data, its logs. The longest log stands first.
+    pub fn written(&self) -> Vec<(String, Vec<u8>)> {
+        let mut written = Vec::new();
+        let mut folders = vec![self.folder.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if let Ok(bytes) = fs::read(&path) {
+                    written.push((path.display().to_string(), bytes));
+                }
+            }
+        }
+        let log = |(name, bytes): &(String, Vec<u8>)| (name.ends_with("log"), bytes.len());
+        written.sort_by_key(|file| std::cmp::Reverse(log(file)));
+        written
+    }
+
     /// Starts it on the data and the port that it had.
     pub async fn start_again(&mut self, options: &[&str]) {
         self.daemon = None;

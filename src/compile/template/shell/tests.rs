@@ -54,7 +54,7 @@ fn compiled(script: &str, dialect: Dialect) -> Result<Template, Vec<&'static str
         false => Err(found
             .problems
             .into_iter()
-            .map(|problem| problem.code)
+            .map(|problem| problem.code.as_str())
             .collect()),
     }
 }

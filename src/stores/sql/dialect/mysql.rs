@@ -21,20 +21,6 @@ macro_rules! id {
     };
 }
 
-/// What a row of the batch changes if its atom is known. MariaDB has no name for the row that was to be inserted, and
-/// MySQL gives up `VALUES()`: both know the batch itself.
-macro_rules! upsert_atoms {
-    ($epoch:literal, $form:literal) => {
-        concat!(
-            " ON DUPLICATE KEY UPDATE name = b.name, state = b.state, epoch = ",
-            $epoch,
-            ", form = ",
-            $form,
-            ", content = b.content;"
-        )
-    };
-}
-
 macro_rules! steps {
     () => {
         concat!(
@@ -64,6 +50,8 @@ macro_rules! fence {
     };
 }
 
+/// An atom that is known is changed from the batch `b`: MariaDB has no name for the row that was to be inserted, and MySQL
+/// gives up `VALUES()`.
 macro_rules! write {
     () => {
         concat!(
@@ -71,9 +59,9 @@ macro_rules! write {
              SELECT b.job, b.atom, b.name, b.state, b.epoch, $10, b.content
              FROM JSON_TABLE($1, '$[*]' COLUMNS (
                  job ", id!(), "'$[0]', atom BIGINT PATH '$[1]', name ", text!(), "'$[2]',
-                 state ", text!(), "'$[3]', epoch BIGINT PATH '$[4]', content ", text!(), "'$[5]')) AS b",
-            upsert_atoms!("b.epoch", "$10"),
-            "INSERT INTO events (job, seq, epoch, form, record)
+                 state ", text!(), "'$[3]', epoch BIGINT PATH '$[4]', content ", text!(), "'$[5]')) AS b
+             ON DUPLICATE KEY UPDATE name = b.name, state = b.state, epoch = b.epoch, form = $10, content = b.content;
+             INSERT INTO events (job, seq, epoch, form, record)
              SELECT b.job, b.seq, b.epoch, $10, b.record
              FROM JSON_TABLE($2, '$[*]' COLUMNS (
                  job ", id!(), "'$[0]', seq BIGINT PATH '$[1]', epoch BIGINT PATH '$[2]',
