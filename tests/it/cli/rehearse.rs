@@ -411,7 +411,7 @@ tasks:
     let home = Home::with("a flow.flow.yaml", flow);
     let program = env!("CARGO_BIN_EXE_jobrunner");
     let typed = |line: &str| {
-        let mut command = home.command("");
+        let command = home.command("");
         let mut shell = std::process::Command::new("sh");
         let line = line.replacen("jobrunner", program, 1);
         shell
@@ -426,7 +426,6 @@ tasks:
                 .collect::<Vec<_>>(),
         );
         let output = shell.output().unwrap();
-        drop(command.stdin(std::process::Stdio::null()));
         (
             output.status.code(),
             String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr),
