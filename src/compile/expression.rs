@@ -229,9 +229,13 @@ impl Expression {
                 )));
             }
         }
-        let value = program
-            .eval(minijinja::Value::from(context))
-            .map_err(|error| fail(&error))?;
+        let context = minijinja::Value::from(context);
+        let value = program.eval(context.clone()).map_err(|error| {
+            match trouble::missing(&self.text, &error, &context) {
+                Some(what) => ExpressionError(what),
+                None => fail(&error),
+            }
+        })?;
         if value.is_undefined() {
             return Err(ExpressionError(format!(
                 "`{}` is not defined",

@@ -84,3 +84,22 @@ pub fn at(place: &str, failure: Failure) -> Failure {
     let message = format!("`{place}`: {}", failure.message);
     Failure { message, ..failure }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_is_more_than_nothing() {
+        assert_eq!(period("timeout", "1ms"), Ok(Duration::from_millis(1)));
+        for (text, why) in [
+            ("0s", "no time at all"),
+            ("0.0ms", "no time at all"),
+            ("soon", "not a duration"),
+        ] {
+            let failure = period("timeout", text).unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Template);
+            assert!(failure.message.starts_with("`timeout`: ") && failure.message.contains(why));
+        }
+    }
+}

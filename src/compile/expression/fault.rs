@@ -22,14 +22,14 @@ pub(crate) struct Fault {
     pub label: String,
     pub help: Option<String>,
     /// A word in that place, and the one that was probably meant.
-    pub meant: Option<(String, String)>,
+    pub meant: Option<Box<(String, String)>>,
 }
 
 impl Fault {
     /// This, and that another word was probably meant.
     pub fn did_you_mean(self, written: &str, meant: &str) -> Self {
         Self {
-            meant: Some((written.to_owned(), meant.to_owned())),
+            meant: Some(Box::new((written.to_owned(), meant.to_owned()))),
             ..self
         }
     }
@@ -38,8 +38,8 @@ impl Fault {
     pub fn at(self, span: Span) -> Problem {
         let mut problem = Problem::error(self.code, span, self.message).label(self.label);
         problem.help = self.help;
-        match self.meant {
-            Some((written, meant)) => problem.did_you_mean(&written, &meant),
+        match self.meant.as_deref() {
+            Some((written, meant)) => problem.did_you_mean(written, meant),
             None => problem,
         }
     }

@@ -5,10 +5,11 @@
 
 use std::sync::LazyLock;
 
-use minijinja::{Error, ErrorKind};
+use minijinja::{Error, ErrorKind, Value};
 use regex::{Captures, Regex};
 
-use super::shorten;
+use super::scan::{end_of_string, is_letter};
+use super::{ENVIRONMENT, shorten};
 
 /// What the library says, and what is said here. `$a` and `$b` are kinds of values.
 const WORDS: [(&str, &str); 39] = [
@@ -174,23 +175,55 @@ fn kind(said: &str) -> &str {
 
 /// Why a text has no value: the text, the part that is wrong if it is not all of it, and what is wrong.
 pub(super) fn told(text: &str, error: &Error) -> String {
-    let part = part(text, error).filter(|part| *part != text.trim());
-    match (error.kind(), part) {
-        (ErrorKind::UndefinedError, part) => {
-            let name = shorten(part.unwrap_or(text));
-            match part {
-                Some(_) => format!("`{}`: `{name}` is not defined", shorten(text)),
-                None => format!("`{name}` is not defined"),
-            }
-        }
-        (_, Some(part)) => format!(
+    match part(text, error).filter(|part| *part != text.trim()) {
+        Some(part) => format!(
             "`{}`: in `{}`, {}",
             shorten(text),
             shorten(part),
             why(error)
         ),
-        (_, None) => format!("`{}`: {}", shorten(text), why(error)),
+        None => format!("`{}`: {}", shorten(text), why(error)),
     }
+}
+
+/// The first field in a text that is not there, if that is why it has no value.
+pub(super) fn missing(text: &str, error: &Error, names: &Value) -> Option<String> {
+    if error.kind() != ErrorKind::UndefinedError {
+        return None;
+    }
+    let mut at = 0;
+    while at < text.len() {
+        if let Some(quoted) = text[at..].find(['"', '\'']).filter(|quoted| *quoted == 0) {
+            at = end_of_string(text.as_bytes(), at + quoted).min(text.len());
+            continue;
+        }
+        let rest = text.get(at..)?;
+        let end = rest
+            .find(|c: char| !(is_letter(c) || c == '.'))
+            .unwrap_or(rest.len());
+        let path = &rest[..end];
+        for (dot, _) in path.match_indices('.').skip(1).chain([(path.len(), "")]) {
+            let path = &path[..dot];
+            let absent = ENVIRONMENT.compile_expression(path).is_ok_and(|read| {
+                read.eval(names.clone())
+                    .map_or(true, |value| value.is_undefined())
+            });
+            if absent && path.contains('.') {
+                return Some(match path == text.trim() {
+                    true => format!("`{}` is not defined", shorten(path)),
+                    false => format!("`{}`: `{}` is not defined", shorten(text), shorten(path)),
+                });
+            }
+        }
+        let step = rest[end..].chars().next().map_or(0, char::len_utf8);
+        at += end
+            + if rest[end..].starts_with(['"', '\'']) {
+                0
+            } else {
+                step
+            };
+    }
+    None
 }
 
 /// The part of a text that an error is about.
@@ -299,6 +332,11 @@ mod tests {
                 "`number | length`: in `length`, a number has no length",
             ),
             ("map.x", "`map.x` is not defined"),
+            ("map.x.y.z", "`map.x.y.z`: `map.x` is not defined"),
+            (
+                "map.a.b ~ 'map.y' ~ map.a.z",
+                "`map.a.b ~ 'map.y' ~ map.a.z`: `map.a.z` is not defined",
+            ),
             ("map.x ~ 1", "`map.x ~ 1`: `map.x` is not defined"),
             (
                 "number[1:]",

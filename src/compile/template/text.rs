@@ -156,7 +156,7 @@ impl<'a> Source<'a> {
             Raw::Text(_) => None,
             Raw::Expression(_, range) => Some(range.clone()),
         });
-        for next in expressions.chain([self.text.len()..self.text.len()]) {
+        for next in expressions.chain(std::iter::once(self.text.len()..self.text.len())) {
             if let Some((range, word)) = statement(&self.text[from..next.start]) {
                 let what = format!("`{{% {word} … %}}` means nothing here");
                 let span = self.span_of(from + range.start..from + range.end);

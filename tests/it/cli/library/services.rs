@@ -124,8 +124,9 @@ fn a_service_that_dies_or_is_never_healthy_fails_with_the_end_of_its_output() {
         ran.contains("it has ended with code 7") && ran.contains("hello"),
         "{ran}"
     );
-    let deaf =
-        format!("{{ command: [sh, -c, 'echo $$ > pid; exec sleep 600'], port: {port}, wait: 0s }}");
+    let deaf = format!(
+        "{{ command: [sh, -c, 'echo $$ > pid; exec sleep 600'], port: {port}, wait: 1ms }}"
+    );
     let home = Home::with("f.flow.yaml", &flow(&deaf));
     let ran = home.run("run f.flow.yaml").exits(1).stdout;
     assert!(ran.contains("it is not healthy after 0s"), "{ran}");
