@@ -48,8 +48,8 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 /// The functions that every expression may call; a name of the flow goes before them.
 pub(crate) const FUNCTIONS: [&str; 2] = ["range", "dict"];
 
-/// Filters and tests that people know, for "did you mean".
-const FILTERS: [&str; 33] = [
+/// Filters and tests that people know, for "did you mean" and for editors.
+pub(crate) const FILTERS: [&str; 33] = [
     "abs",
     "attr",
     "bool",
@@ -84,7 +84,7 @@ const FILTERS: [&str; 33] = [
     "trim",
     "upper",
 ];
-const TESTS: [&str; 18] = [
+pub(crate) const TESTS: [&str; 18] = [
     "boolean",
     "defined",
     "divisibleby",

@@ -26,6 +26,7 @@ mod values;
 pub use capability::CAPABILITIES;
 pub use dot::dot;
 pub use expression::{Expression, ExpressionError, Reference};
+pub(crate) use expression::{FILTERS, TESTS};
 pub use inputs::InputProblem;
 pub use plan::{
     Action, Atom, AtomKind, Binding, Computed, Form, Input, Origin, Plan, Requirement, Reshaped,

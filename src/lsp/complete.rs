@@ -5,12 +5,14 @@ use lsp_types::{
     MarkupContent, MarkupKind, Position, Range, TextEdit,
 };
 
+use super::Workspace;
 use super::cursor::{Cursor, ITEM, Slot, Spot, spot};
 use super::document::Document;
 use super::hover::{self, BUILT_IN};
+use super::kinds::{Kind, Param};
 use super::outline::{Origin, Outline};
-use crate::compile::CAPABILITIES;
-use crate::model::{KindSchema, Shape, Type};
+use crate::compile::{CAPABILITIES, FILTERS, TESTS};
+use crate::model::Type;
 use crate::syntax::{Level, Notation, Takes};
 
 /// Something that may be written.
@@ -27,7 +29,7 @@ struct Choice {
 pub(super) fn complete(
     document: &Document,
     position: Position,
-    kinds: &[&KindSchema],
+    (kinds, workspace): (&[Kind], &dyn Workspace),
     snippets: bool,
 ) -> Vec<CompletionItem> {
     let byte = document.text.offset(position);
@@ -44,6 +46,7 @@ pub(super) fn complete(
         scope,
         kinds,
         notation,
+        sub_flow: &|reference| workspace.sub_flow(&document.path, reference),
     };
     let choices = at.choices();
     let place = document.text.place_of(cursor.word..byte);
@@ -104,8 +107,9 @@ struct At<'a> {
     before: &'a str,
     outline: &'a Outline,
     scope: usize,
-    kinds: &'a [&'a KindSchema],
+    kinds: &'a [Kind],
     notation: Notation,
+    sub_flow: &'a dyn Fn(&str) -> Option<Kind>,
 }
 
 impl At<'_> {
@@ -115,9 +119,17 @@ impl At<'_> {
             (Slot::Nothing, _) => Vec::new(),
             (Slot::Template, _) => self.names(),
             (Slot::Key, Spot::Keys(level)) => self.keys(level),
-            (Slot::Key, Spot::Params(kind)) => self.params(kind),
+            (Slot::Key, Spot::Params(kind)) => self.params(&kind.params),
+            (Slot::Key, Spot::Value(_, key)) if key.takes == Takes::With => self
+                .used()
+                .map_or(Vec::new(), |flow| self.params(&flow.params)),
+            (Slot::Value, Spot::Value(Level::Task, key))
+                if key.takes == Takes::Provides && self.notes(key.name) =>
+            {
+                self.result()
+            }
             (_, Spot::Value(level, key)) => self.value(level, key.takes),
-            (_, Spot::Param(_, param)) => self.shaped(param.shape),
+            (_, Spot::Param(_, param)) => self.shaped(param),
             // `port: po`, in the store.
             (Slot::Value, Spot::Keys(Level::Store)) => types(),
             (
@@ -139,11 +151,12 @@ impl At<'_> {
         let in_list = self.cursor.path.last().is_some_and(|step| step == ITEM);
         let mut choices = Vec::new();
         if level.has_kinds() && !has_kind {
-            let kinds = self.kinds.iter().map(|kind| Choice {
-                label: kind.name.to_owned(),
-                text: Some(self.written(kind.name, false)),
+            let may = |kind: &&Kind| kind.built_in || level == Level::Task;
+            let kinds = self.kinds.iter().filter(may).map(|kind| Choice {
+                label: kind.name.clone(),
+                text: Some(self.written(&kind.name, false)),
                 kind: CompletionItemKind::FUNCTION,
-                detail: Some(kind.about.to_owned()),
+                detail: Some(kind.about.clone()),
                 about: Some(hover::about_kind(kind)),
             });
             choices.extend(kinds);
@@ -178,21 +191,54 @@ impl At<'_> {
         choices
     }
 
-    fn params(&self, kind: &KindSchema) -> Vec<Choice> {
+    fn params(&self, params: &[Param]) -> Vec<Choice> {
         let beside = |name: &str| self.cursor.beside.iter().any(|key| key == name);
-        kind.params
+        params
             .iter()
-            .filter(|param| !beside(param.name))
+            .filter(|param| !beside(&param.name))
             .map(|param| Choice {
-                label: param.name.to_owned(),
-                text: Some(self.written(
-                    param.name,
-                    matches!(param.shape, Shape::TextMap | Shape::Query),
-                )),
+                label: param.name.clone(),
+                text: Some(self.written(&param.name, param.is_mapping())),
                 kind: CompletionItemKind::FIELD,
-                detail: param.required.then(|| "required".to_owned()),
+                detail: param.detail(),
                 about: Some(hover::about_param(param)),
             })
+            .collect()
+    }
+
+    /// The task that the cursor stands in.
+    fn own(&self) -> Option<&super::outline::Task> {
+        let mut tasks = self.outline.tasks.iter();
+        tasks.find(|task| task.scope == self.scope)
+    }
+
+    /// The flow that the task at the cursor uses.
+    fn used(&self) -> Option<Kind> {
+        let (reference, _) = self.own()?.sub_flow.as_ref()?;
+        (self.sub_flow)(reference)
+    }
+
+    /// Whether a key of the path has a mapping under it in which the cursor stands behind a name.
+    fn notes(&self, key: &str) -> bool {
+        let mut path = self.cursor.path.iter().rev();
+        path.nth(1).is_some_and(|step| step == key)
+    }
+
+    /// What a task may hand out of its result.
+    fn result(&self) -> Vec<Choice> {
+        let kind = self.own().and_then(|task| task.kind.as_deref());
+        let used = match kind {
+            Some("flow") => self.used(),
+            _ => None,
+        };
+        let kind = used.as_ref().or_else(|| {
+            let mut kinds = self.kinds.iter();
+            kinds.find(|one| Some(one.name.as_str()) == kind)
+        });
+        let fields = kind.map_or(&[][..], |kind| kind.result.as_slice());
+        fields
+            .iter()
+            .map(|field| plain(field, CompletionItemKind::FIELD))
             .collect()
     }
 
@@ -239,28 +285,20 @@ impl At<'_> {
         }
     }
 
-    fn shaped(&self, shape: Shape) -> Vec<Choice> {
-        match shape {
-            Shape::Word(choices) => words(choices),
-            Shape::Bool => words(&["true", "false"]),
-            Shape::Expression => self.names(),
-            Shape::Text
-            | Shape::Script
-            | Shape::Statement
-            | Shape::Argv
-            | Shape::Url
-            | Shape::Json
-            | Shape::TextMap
-            | Shape::Query
-            | Shape::Duration
-            | Shape::Period
-            | Shape::Instant
-            | Shape::Sha256
-            | Shape::StatusCodes
-            | Shape::Int
-            | Shape::Size
-            | Shape::Path => self.bare(),
+    fn shaped(&self, param: &Param) -> Vec<Choice> {
+        if param.is_expression() {
+            return self.names();
         }
+        let words = param.words();
+        if words.is_empty() {
+            return self.bare();
+        }
+        let quoted = |word: &String| Choice {
+            text: (self.notation == Notation::Text && param.quotes(word))
+                .then(|| format!("\"{word}\"")),
+            ..plain(word, CompletionItemKind::ENUM_MEMBER)
+        };
+        words.iter().map(quoted).collect()
     }
 
     /// Where text is wanted, the text notation takes a name as it is; in YAML it needs braces.
@@ -286,6 +324,13 @@ impl At<'_> {
                     ..plain(field, CompletionItemKind::FIELD)
                 })
                 .collect();
+        }
+        let before = self.before.trim_end();
+        if before.ends_with('|') {
+            return words_of(&FILTERS, CompletionItemKind::FUNCTION);
+        }
+        if before.ends_with(" is") || before.ends_with(" is not") {
+            return words_of(&TESTS, CompletionItemKind::FUNCTION);
         }
         let visible = self.outline.visible(self.scope).into_iter();
         let own = visible.map(|(name, at)| Choice {
@@ -334,12 +379,7 @@ impl At<'_> {
 
     /// The tasks that a task may need.
     fn tasks(&self) -> Vec<Choice> {
-        let own = self
-            .outline
-            .tasks
-            .iter()
-            .find(|task| task.scope == self.scope);
-        let mut scope = own.map(|task| task.within);
+        let mut scope = self.own().map(|task| task.within);
         let mut choices = Vec::new();
         while let Some(at) = scope {
             let beside = self.outline.tasks.iter().filter(|task| {
@@ -390,10 +430,11 @@ fn types() -> Vec<Choice> {
 }
 
 fn words(words: &[&str]) -> Vec<Choice> {
-    words
-        .iter()
-        .map(|word| plain(word, CompletionItemKind::ENUM_MEMBER))
-        .collect()
+    words_of(words, CompletionItemKind::ENUM_MEMBER)
+}
+
+fn words_of(words: &[&str], kind: CompletionItemKind) -> Vec<Choice> {
+    words.iter().map(|word| plain(word, kind)).collect()
 }
 
 fn plain(label: &str, kind: CompletionItemKind) -> Choice {

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use lsp_types::{TextDocumentContentChangeEvent, Uri};
 
+use super::kinds::Kind;
 use super::outline::{Outline, outline};
 use super::text::{Encoding, Text};
-use crate::model::{Bundle, KindSchema, SourceFile};
+use crate::model::{Bundle, SourceFile};
 use crate::syntax::{self, Notation};
 
 /// An open file, as the editor has it.
@@ -67,7 +68,7 @@ impl Document {
     }
 
     /// Looks for the tasks and names of the text, if that was not done since it has changed.
-    pub(super) fn refresh(&mut self, kinds: &[&KindSchema]) {
+    pub(super) fn refresh(&mut self, kinds: &[Kind]) {
         if self.looked {
             return;
         }
@@ -87,11 +88,7 @@ impl Document {
     /// The tasks and names that there are while something is being written at a byte: if the text cannot be read as it
     /// is, those of the text without the line that is being written; at worst, those of the last text that could be
     /// read. Where they stand means nothing then.
-    pub(super) fn outline_while_writing(
-        &self,
-        byte: usize,
-        kinds: &[&KindSchema],
-    ) -> Cow<'_, Outline> {
+    pub(super) fn outline_while_writing(&self, byte: usize, kinds: &[Kind]) -> Cow<'_, Outline> {
         if self.current {
             return Cow::Borrowed(&self.outline);
         }

@@ -1,15 +1,18 @@
 //! What is said about what stands under the pointer.
 
+use std::ops::Range;
+
 use lsp_types::{Hover, HoverContents, MarkupContent, MarkupKind, Position};
 
 use super::cursor::{Cursor, Slot, Spot, spot};
 use super::document::Document;
+use super::kinds::{Kind, Param, plain};
 use super::outline::{Origin, Outline, Symbol};
-use crate::model::{Declared, KindSchema, Param, Type, Value};
+use crate::model::{Declared, Type};
 use crate::syntax::{self, KeyInfo, Takes};
 
 /// The names that are always there, each with what it is. Fields stand behind a dot.
-pub(super) const BUILT_IN: [(&str, &str); 18] = [
+pub(super) const BUILT_IN: [(&str, &str); 20] = [
     ("flow", "The flow and its job."),
     ("flow.name", "The flow's name."),
     ("flow.id", "The job's id."),
@@ -23,6 +26,10 @@ pub(super) const BUILT_IN: [(&str, &str); 18] = [
         "task.key",
         "The same for every rerun of the same attempt, another one for every retry: an idempotency key.",
     ),
+    (
+        "task.state",
+        "A folder on the conductor's machine that the task has for itself, for what its revert needs to know.",
+    ),
     ("conductor", "The conductor that runs the task."),
     ("conductor.name", "What the conductor is called."),
     (
@@ -32,7 +39,7 @@ pub(super) const BUILT_IN: [(&str, &str); 18] = [
     ("failure", "In `revert` and `retry.on`: what went wrong."),
     (
         "failure.kind",
-        "What happened: `exit`, `signal`, `timeout`, `status`, `check`, `connect`, `missing_tool`, `cancelled`, `interrupted`, `template`, `too_large`, `result`, `secret`, `retry`, `system` or `other`.",
+        "What happened: `exit`, `signal`, `timeout`, `status`, `check`, `connect`, `missing_tool`, `cancelled`, `denied`, `interrupted`, `template`, `too_large`, `result`, `secret`, `retry`, `system` or `other`.",
     ),
     ("failure.message", "What happened, in words."),
     ("failure.task", "The task that failed."),
@@ -49,14 +56,11 @@ pub(super) const BUILT_IN: [(&str, &str); 18] = [
         "range",
         "The function `range(n)`: the numbers from 0 to n - 1.",
     ),
+    ("dict", "The function `dict(a=1, b=2)`: a mapping."),
 ];
 
 /// What there is to say at a position.
-pub(super) fn hover(
-    document: &Document,
-    position: Position,
-    kinds: &[&KindSchema],
-) -> Option<Hover> {
+pub(super) fn hover(document: &Document, position: Position, kinds: &[Kind]) -> Option<Hover> {
     let byte = document.text.offset(position);
     let store = store_of(document, kinds);
     let named = document.outline().and_then(|outline| {
@@ -74,8 +78,8 @@ pub(super) fn hover(
 }
 
 /// The store as it is declared, if that much of the file can be understood.
-fn store_of(document: &Document, kinds: &[&KindSchema]) -> Vec<(String, Declared)> {
-    let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
+fn store_of(document: &Document, kinds: &[Kind]) -> Vec<(String, Declared)> {
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.name.as_str()).collect();
     let (flow, _) = syntax::parse(&document.bundle(), &names);
     let store = flow.map(|flow| flow.store).unwrap_or_default();
     let named = store.into_iter();
@@ -133,27 +137,11 @@ fn in_store(name: &str, store: &[(String, Declared)]) -> String {
     text
 }
 
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
 /// A key, a kind, a parameter, a type, a name that is always there.
-fn key(
-    document: &Document,
-    byte: usize,
-    kinds: &[&KindSchema],
-) -> Option<(String, std::ops::Range<usize>)> {
+fn key(document: &Document, byte: usize, kinds: &[Kind]) -> Option<(String, Range<usize>)> {
     let text = document.text.as_str();
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let start = text[..byte].trim_end_matches(is_word).len();
-    let end = byte
-        + text[byte..]
-            .find(|c| !is_word(c))
-            .unwrap_or(text.len() - byte);
-    let word = text.get(start..end).filter(|word| !word.is_empty())?;
+    let (word, range) = word_at(text, byte)?;
+    let start = range.start;
     let cursor = Cursor::read(&text[..start], document.notation());
     let at = spot(&cursor.path, kinds);
     let said = match (cursor.slot, at) {
@@ -162,9 +150,7 @@ fn key(
             None if level.has_kinds() => about_kind(kinds.iter().find(|kind| kind.name == word)?),
             None => return None,
         },
-        (Slot::Key, Spot::Params(kind)) => {
-            about_param(kind.params.iter().find(|param| param.name == word)?)
-        }
+        (Slot::Key, Spot::Params(kind)) => about_param(kind.param(word)?),
         (Slot::Value, Spot::Value(_, key)) if key.takes == Takes::Type => about_type(word)?,
         (Slot::Value, Spot::Names | Spot::Keys(_)) => about_type(word)?,
         (Slot::Template, _) => always_there(text, start, word)?,
@@ -175,20 +161,45 @@ fn key(
         | (Slot::Value, Spot::Value(..) | Spot::Params(_) | Spot::Param(..) | Spot::Unknown)
         | (Slot::Nothing, _) => return None,
     };
-    Some((said, start..end))
+    Some((said, range))
+}
+
+/// The word at a byte, and where it stands.
+fn word_at(text: &str, byte: usize) -> Option<(&str, Range<usize>)> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let start = text[..byte].trim_end_matches(is_word).len();
+    let rest = &text[byte..];
+    let end = byte + rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+    let word = text.get(start..end).filter(|word| !word.is_empty())?;
+    Some((word, start..end))
 }
 
 pub(super) fn about_key(key: &KeyInfo) -> String {
     format!("**{}**\n\n{}", key.name, key.about)
 }
 
-pub(super) fn about_kind(kind: &KindSchema) -> String {
+/// The kind whose key stands at a byte, and where.
+pub(super) fn kind_at<'k>(
+    document: &Document,
+    byte: usize,
+    kinds: &'k [Kind],
+) -> Option<(&'k Kind, Range<usize>)> {
+    let (word, range) = word_at(document.text.as_str(), byte)?;
+    let kind = kinds.iter().find(|kind| kind.name == word)?;
+    let before = &document.text.as_str()[..range.start];
+    let cursor = Cursor::read(before, document.notation());
+    let at = spot(&cursor.path, kinds);
+    let is_key = cursor.slot == Slot::Key && matches!(at, Spot::Keys(level) if level.has_kinds());
+    is_key.then_some((kind, range))
+}
+
+pub(super) fn about_kind(kind: &Kind) -> String {
     let params: Vec<String> = kind
         .params
         .iter()
-        .map(|param| format!("- `{}`: {}", param.name, param.about))
+        .map(|param| format!("- `{}`: {}", param.name, described_param(param)))
         .collect();
-    let result = match kind.result {
+    let result = match kind.result.as_slice() {
         [] => "It has no result.".to_owned(),
         fields => format!("Its result has `{}`.", fields.join("`, `")),
     };
@@ -201,8 +212,15 @@ pub(super) fn about_kind(kind: &KindSchema) -> String {
 }
 
 pub(super) fn about_param(param: &Param) -> String {
-    let required = if param.required { " (required)" } else { "" };
-    format!("**{}**{required}: {}", param.name, param.about)
+    format!("**{}**: {}", param.name, described_param(param))
+}
+
+fn described_param(param: &Param) -> String {
+    match param.detail() {
+        Some(detail) if param.about.is_empty() => detail,
+        Some(detail) => format!("{} ({detail})", param.about),
+        None => param.about.clone(),
+    }
 }
 
 fn about_type(word: &str) -> Option<String> {

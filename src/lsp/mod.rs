@@ -12,6 +12,7 @@ mod diagnose;
 mod document;
 mod expression;
 mod hover;
+mod kinds;
 mod layout;
 mod navigate;
 mod outline;
@@ -21,15 +22,19 @@ mod text;
 
 use lsp_server::Connection;
 
+pub use kinds::{Kind, Param, Takes};
 pub use server::serve;
 
-use crate::model::{Bundle, KindSchema};
+use crate::model::Bundle;
 use crate::syntax::Problem;
 
 /// What the server asks of the program around it.
 pub trait Workspace {
-    /// The kinds that tasks may be of.
-    fn kinds(&self) -> Vec<KindSchema>;
+    /// The kinds that tasks of a flow at that path may be of: built in, of the library, and of its own folder.
+    fn kinds(&self, path: &str) -> Vec<Kind>;
+
+    /// The flow that a reference means in a flow at that path; `None` if there is none, or it cannot be read.
+    fn sub_flow(&self, path: &str, reference: &str) -> Option<Kind>;
 
     /// The files that a flow is made of, and all that is wrong with it, if the file at that path had that text.
     fn check(&self, path: &str, text: &str) -> (Bundle, Vec<Problem>);

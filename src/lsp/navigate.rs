@@ -5,11 +5,17 @@ use std::path::Path;
 use lsp_types::{Location, Position, Range, TextEdit};
 
 use super::document::Document;
+use super::hover;
+use super::kinds::Kind;
 use super::outline::{Outline, Symbol};
 use crate::syntax::{RESERVED_NAMES, is_name};
 
-/// Where what is named at a position is defined; of a sub-flow, its file.
-pub(super) fn definition(document: &Document, position: Position) -> Option<Location> {
+/// Where what is named at a position is defined; of a sub-flow, and of a kind of the flow's own folder, its file.
+pub(super) fn definition(
+    document: &Document,
+    position: Position,
+    kinds: &[Kind],
+) -> Option<Location> {
     let byte = document.text.offset(position);
     let outline = document.outline()?;
     if let Some((symbol, _)) = outline.at(byte) {
@@ -17,14 +23,23 @@ pub(super) fn definition(document: &Document, position: Position) -> Option<Loca
         let place = document.text.place(span);
         return Some(Location::new(document.uri.clone(), place));
     }
+    if let Some((kind, _)) = hover::kind_at(document, byte, kinds) {
+        return file(Path::new(kind.file.as_ref()?));
+    }
     let sub_flow = outline.tasks.iter().find_map(|task| {
         let (path, span) = task.sub_flow.as_ref()?;
         span.range().contains(&byte).then(|| path.clone())
     })?;
-    let file = Path::new(&document.path).parent()?.join(sub_flow);
-    let path = file.to_str()?;
-    let uri = format!("file://{}", encoded(path)).parse().ok()?;
-    file.exists().then(|| Location::new(uri, Range::default()))
+    // A name stands for a file beside, in either notation.
+    let beside = Path::new(&document.path).parent()?.join(sub_flow);
+    let named = |ending: &str| file(Path::new(&format!("{}{ending}", beside.display())));
+    ["", ".flow.yaml", ".flow"].into_iter().find_map(named)
+}
+
+/// The beginning of a file, if it is there.
+fn file(path: &Path) -> Option<Location> {
+    let uri = format!("file://{}", encoded(path.to_str()?)).parse().ok()?;
+    path.exists().then(|| Location::new(uri, Range::default()))
 }
 
 /// Every place at which what is named at a position is named; with `own`, also that of its definition.

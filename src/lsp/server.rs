@@ -27,9 +27,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::document::{Document, is_flow};
+use super::kinds::Kind;
 use super::text::Encoding;
 use super::{Workspace, complete, diagnose, hover, layout, navigate, symbols};
-use crate::model::KindSchema;
 
 /// Serves an editor until it says goodbye.
 ///
@@ -49,11 +49,9 @@ pub fn serve(
         .text_document
         .and_then(|text| text.completion?.completion_item?.snippet_support);
     connection.initialize_finish(id, serde_json::to_value(about(encoding))?)?;
-    let kinds = workspace.kinds();
     let mut server = Server {
         connection,
         workspace,
-        kinds: &kinds,
         encoding,
         snippets: snippets.unwrap_or(false),
         documents: BTreeMap::new(),
@@ -93,7 +91,6 @@ fn about(encoding: Encoding) -> InitializeResult {
 struct Server<'a> {
     connection: &'a Connection,
     workspace: &'a dyn Workspace,
-    kinds: &'a [KindSchema],
     encoding: Encoding,
     snippets: bool,
     /// The open flows, by what the editor calls them.
@@ -227,13 +224,14 @@ impl Server<'_> {
     fn answer(&mut self, request: Request) -> Response {
         let Request { id, method, params } = request;
         let snippets = self.snippets;
+        let workspace = self.workspace;
         match method.as_str() {
             Completion::METHOD => self.about(
                 (id, params),
                 |params: &CompletionParams| &params.text_document_position.text_document.uri,
                 |params, document, kinds| {
                     let at = params.text_document_position.position;
-                    let items = complete::complete(document, at, kinds, snippets);
+                    let items = complete::complete(document, at, (kinds, workspace), snippets);
                     reply(Some(CompletionResponse::Array(items)))
                 },
             ),
@@ -250,9 +248,9 @@ impl Server<'_> {
                 |params: &GotoDefinitionParams| {
                     &params.text_document_position_params.text_document.uri
                 },
-                |params, document, _| {
+                |params, document, kinds| {
                     let at = params.text_document_position_params.position;
-                    let found = navigate::definition(document, at);
+                    let found = navigate::definition(document, at, kinds);
                     reply(found.map(GotoDefinitionResponse::Scalar))
                 },
             ),
@@ -308,7 +306,7 @@ impl Server<'_> {
         &mut self,
         (id, params): (RequestId, Value),
         uri: fn(&P) -> &Uri,
-        work: impl FnOnce(P, &Document, &[&KindSchema]) -> Result<Value, String>,
+        work: impl FnOnce(P, &Document, &[Kind]) -> Result<Value, String>,
     ) -> Response {
         let params: P = match serde_json::from_value(params) {
             Ok(params) => params,
@@ -316,9 +314,9 @@ impl Server<'_> {
                 return Response::new_err(id, ErrorCode::InvalidParams as i32, error.to_string());
             }
         };
-        let kinds: Vec<&KindSchema> = self.kinds.iter().collect();
         let result = match self.documents.get_mut(uri(&params).as_str()) {
             Some(document) => {
+                let kinds = self.workspace.kinds(&document.path);
                 document.refresh(&kinds);
                 work(params, document, &kinds)
             }

@@ -7,7 +7,7 @@
 mod brackets;
 mod indented;
 
-use crate::model::{KindSchema, Param};
+use crate::lsp::kinds::{Kind, Param};
 use crate::syntax::{KeyInfo, Level, Notation, Takes};
 
 /// Where the cursor stands.
@@ -72,9 +72,9 @@ pub(super) enum Spot<'a> {
     /// The value of a key.
     Value(Level, &'static KeyInfo),
     /// Parameters of a kind.
-    Params(&'a KindSchema),
+    Params(&'a Kind),
     /// The value of a parameter.
-    Param(&'a KindSchema, &'static Param),
+    Param(&'a Kind, &'a Param),
     /// Names that the author chooses: of tasks, of the store.
     Names,
     /// Anything else.
@@ -82,14 +82,14 @@ pub(super) enum Spot<'a> {
 }
 
 /// What may stand under these keys.
-pub(super) fn spot<'a>(path: &[String], kinds: &[&'a KindSchema]) -> Spot<'a> {
+pub(super) fn spot<'a>(path: &[String], kinds: &'a [Kind]) -> Spot<'a> {
     let mut spot = Spot::Keys(Level::Flow);
     // What the next name in a mapping of names stands for.
     let mut inside = Level::Task;
     for step in path {
         spot = match spot {
             Spot::Keys(level) => {
-                let kind = kinds.iter().find(|kind| kind.name == step);
+                let kind = kinds.iter().find(|kind| kind.name == *step);
                 match (kind, level.key(step)) {
                     (Some(kind), _) if level.has_kinds() => Spot::Params(kind),
                     (_, Some(key)) if key.takes == Takes::Store => {
@@ -108,7 +108,7 @@ pub(super) fn spot<'a>(path: &[String], kinds: &[&'a KindSchema]) -> Spot<'a> {
             }
             Spot::Names => Spot::Keys(inside),
             Spot::Value(level, key) => Spot::Value(level, key),
-            Spot::Params(kind) => match kind.params.iter().find(|param| param.name == step) {
+            Spot::Params(kind) => match kind.param(step) {
                 Some(param) => Spot::Param(kind, param),
                 None => match short(kind) {
                     Some(param) if step == ITEM => Spot::Param(kind, param),
@@ -123,7 +123,6 @@ pub(super) fn spot<'a>(path: &[String], kinds: &[&'a KindSchema]) -> Spot<'a> {
 }
 
 /// The parameter that a value stands for which is no mapping: `exec: [ … ]`.
-fn short(kind: &KindSchema) -> Option<&'static Param> {
-    let name = kind.shorthand?;
-    kind.params.iter().find(|param| param.name == name)
+fn short(kind: &Kind) -> Option<&Param> {
+    kind.param(kind.shorthand.as_deref()?)
 }

@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use super::{Definition, Named, Origin, Outline, Scope, Task, Use};
 use crate::lsp::expression;
+use crate::lsp::kinds::Kind;
 use crate::lsp::text::Text;
-use crate::model::{KindSchema, Shape, Span};
+use crate::model::Span;
 use crate::syntax::{Level, Node, NodeValue, Takes};
 
 /// The outline of a file, with the kinds whose keys its tasks may have.
-pub(in crate::lsp) fn outline(root: &Node, text: &Text, kinds: &[&KindSchema]) -> Outline {
+pub(in crate::lsp) fn outline(root: &Node, text: &Text, kinds: &[Kind]) -> Outline {
     let mut builder = Builder {
         text,
         kinds,
@@ -21,7 +22,7 @@ pub(in crate::lsp) fn outline(root: &Node, text: &Text, kinds: &[&KindSchema]) -
 
 struct Builder<'a> {
     text: &'a Text,
-    kinds: &'a [&'a KindSchema],
+    kinds: &'a [Kind],
     outline: Outline,
 }
 
@@ -173,9 +174,8 @@ impl Builder<'_> {
             return self.templates(node, scope);
         };
         for (key, node, _) in entries(node) {
-            let param = kind.and_then(|kind| kind.params.iter().find(|param| param.name == key));
-            match param.map(|param| param.shape) {
-                Some(Shape::Expression) => self.expression(node, scope),
+            match kind.and_then(|kind| kind.param(key)) {
+                Some(param) if param.is_expression() => self.expression(node, scope),
                 Some(_) | None => self.templates(node, scope),
             }
         }

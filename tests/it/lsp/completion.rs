@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::client::{Editor, TEXT, YAML};
+use crate::cli::Home;
 
 /// What is proposed at the mark.
 fn proposed(editor: &mut Editor, uri: &str, marked: &str) -> Vec<String> {
@@ -248,6 +249,165 @@ fn the_text_notation_is_completed_too() {
 }
 
 #[test]
+fn kinds_that_are_written_in_the_language_and_sub_flows_are_completed_too() {
+    let greet = "task: greet\nabout: Say hello\nparams:\n  who: { type: string, about: Who is greeted }\n  tone: { one_of: [warm, cold], default: warm }\nexecute: { shell: 'echo {{ who }} {{ tone }}' }\nresult: { text: stdout }\n";
+    let inner = "store: { title: string, loud: false }\ntasks: { a: { exec: [echo, '{{ title }}', '{{ loud }}'], provides: said } }\nprovides: [said]\n";
+    let home = Home::with("tasks/greet.task.yaml", &greet).and("inner.flow.yaml", inner);
+    let (yaml, text) = (home.path("f.flow.yaml"), home.path("f.flow"));
+    let uri = |path: &std::path::Path| format!("file://{}", path.display());
+    let (yaml, text) = (uri(&yaml), uri(&text));
+    let mut editor = Editor::start(home, &json!({}));
+    let cases: [(&str, &str, &[&str], &[&str]); 17] = [
+        (
+            &yaml,
+            "tasks:\n  a:\n    ¦\n",
+            &["greet", "file_write", "mkdir"],
+            &[],
+        ),
+        (
+            &text,
+            "flow { task a { ¦ } }",
+            &["greet", "file_write"],
+            &[],
+        ),
+        (YAML, "tasks:\n  a:\n    ¦\n", &["file_write"], &["greet"]),
+        // What undoes a task is a kind that is built in.
+        (
+            &yaml,
+            "tasks:\n  a:\n    mkdir: x\n    revert:\n      ¦\n",
+            &["shell"],
+            &["greet", "mkdir"],
+        ),
+        (
+            &yaml,
+            "tasks:\n  a: { mkdir: x, ¦ }\n",
+            &["needs"],
+            &["shell"],
+        ),
+        (
+            &yaml,
+            "tasks:\n  a:\n    file_write:\n      path: x\n      ¦\n",
+            &["content", "mode"],
+            &["path", "needs"],
+        ),
+        (
+            &yaml,
+            "tasks:\n  a: { greet: { ¦ } }\n",
+            &["who", "tone"],
+            &[],
+        ),
+        (
+            &text,
+            "flow { task a { greet { ¦ } } }",
+            &["who", "tone"],
+            &[],
+        ),
+        (
+            &yaml,
+            "tasks:\n  a: { greet: { tone: ¦ } }\n",
+            &["warm", "cold"],
+            &["who"],
+        ),
+        (
+            &yaml,
+            "tasks:\n  a: { archive_extract: { replace: ¦ } }\n",
+            &["true", "false"],
+            &[],
+        ),
+        (
+            &yaml,
+            "tasks:\n  a:\n    flow: inner.flow.yaml\n    with: { ¦ }\n",
+            &["title", "loud"],
+            &["a"],
+        ),
+        (
+            &text,
+            "flow {\n  task a {\n    flow = \"inner\"\n    with { ¦ }\n  }\n}",
+            &["title", "loud"],
+            &[],
+        ),
+        (
+            &yaml,
+            "tasks:\n  a:\n    flow: inner.flow.yaml\n    provides: { x: ¦ }\n",
+            &["said"],
+            &["title"],
+        ),
+        (
+            &yaml,
+            "tasks:\n  a:\n    greet: x\n    provides:\n      x: ¦\n",
+            &["text"],
+            &["stdout"],
+        ),
+        (
+            &yaml,
+            "tasks:\n  a:\n    shell: x\n    provides: { x: ¦ }\n",
+            &["stdout", "exit_code"],
+            &[],
+        ),
+        (
+            &yaml,
+            "store: { x: 1 }\ntasks:\n  a:\n    shell: echo {{ x | ¦\n",
+            &["upper", "join"],
+            &["x"],
+        ),
+        (
+            &yaml,
+            "store: { x: 1 }\ntasks:\n  a:\n    when: x is not ¦\n",
+            &["defined", "odd"],
+            &["x"],
+        ),
+    ];
+    for (uri, marked, present, absent) in cases {
+        let found = proposed(&mut editor, uri, marked);
+        let holds = |name: &&str| found.iter().any(|found| found == name);
+        assert!(
+            present.iter().all(|name| holds(name)),
+            "{marked}: {found:?}"
+        );
+        assert!(
+            !absent.iter().any(|name| holds(name)),
+            "{marked}: {found:?}"
+        );
+    }
+    // A word that is text has quotes where one without them would be a name.
+    let marked = "flow { task a { greet { tone = ¦ } } }";
+    let items = editor.ask_at(&text, marked, "textDocument/completion", json!({}));
+    assert_eq!(items[0]["textEdit"]["newText"], "\"warm\"");
+    let hover = editor.ask_at(
+        &yaml,
+        "tasks: { a: { gre¦et: { who: x } } }\n",
+        "textDocument/hover",
+        json!({}),
+    );
+    let said = hover["contents"]["value"].as_str().unwrap();
+    assert!(
+        said.contains("Say hello") && said.contains("Who is greeted"),
+        "{said}"
+    );
+    for (marked, file) in [
+        (
+            "tasks: { a: { gre¦et: { who: x } } }\n",
+            "tasks/greet.task.yaml",
+        ),
+        (
+            "tasks: { a: { flow: inn¦er, with: { title: x } } }\n",
+            "inner.flow.yaml",
+        ),
+    ] {
+        let found = editor.ask_at(&yaml, marked, "textDocument/definition", json!({}));
+        let uri = found["uri"].as_str().unwrap();
+        assert!(uri.ends_with(file), "{found}");
+    }
+    let found = editor.ask_at(
+        &yaml,
+        "tasks: { a: { mk¦dir: x } }\n",
+        "textDocument/definition",
+        json!({}),
+    );
+    assert_eq!(found, Value::Null, "it stands in no file");
+}
+
+#[test]
 fn what_is_chosen_replaces_the_word_at_the_cursor() {
     let mut editor = Editor::new();
     let marked = "tasks:\n  a:\n    she¦\n";
@@ -275,7 +435,7 @@ fn what_is_chosen_replaces_the_word_at_the_cursor() {
     };
     assert_eq!(retry(&plain), "retry { ");
     let snippets = json!({ "textDocument": { "completion": { "completionItem": { "snippetSupport": true } } } });
-    let mut editor = Editor::start(crate::cli::Home::new(), &snippets);
+    let mut editor = Editor::start(Home::new(), &snippets);
     let with = editor.ask_at(TEXT, text, "textDocument/completion", json!({}));
     assert_eq!(retry(&with), "retry { $0 }");
 }

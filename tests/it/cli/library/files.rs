@@ -1,7 +1,7 @@
 //! Kinds that make and write files.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::cut::tree;
 use super::{flow, left};
@@ -71,6 +71,67 @@ fn file_write_tried_again_still_knows_what_was_there_first() {
     assert_eq!(fs::read_to_string(home.path("x.txt")).unwrap(), "first");
     home.run("run f.flow.yaml").exits(0);
     assert_eq!(fs::read_to_string(home.path("x.txt")).unwrap(), "try 2");
+}
+
+#[test]
+fn a_file_keeps_its_owner_and_nobody_reads_what_they_may_not() {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "only root gives files away"
+    );
+    for task in [
+        "{ file_write: { path: x, content: new } }",
+        "{ template: { src: t, path: x } }",
+    ] {
+        // What is written is looked at while it is there under its other name.
+        let chmod = "#!/bin/sh\nstat -c %a x.jobrunner-new >> seen\nexec /bin/chmod \"$@\"\n";
+        let home = in_front(Home::with("f.flow.yaml", &flow(task)), "chmod", chmod)
+            .and("x", "old")
+            .and("t", "new");
+        let file = home.path("x");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::chown(&file, Some(65534), Some(65534)).unwrap();
+        let owner = || {
+            let meta = fs::metadata(&file).unwrap();
+            (meta.uid(), meta.gid(), meta.permissions().mode() & 0o777)
+        };
+        home.run("run f.flow.yaml --set fail=true").exits(1);
+        assert_eq!(owner(), (65534, 65534, 0o640), "{task}");
+        home.run("run f.flow.yaml").exits(0);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(owner(), (65534, 65534, 0o640), "{task}");
+        assert_eq!(fs::read_to_string(home.path("seen")).unwrap(), "600\n600\n");
+    }
+}
+
+/// A home with a program in front of all others.
+fn in_front(home: Home, name: &str, text: &str) -> Home {
+    let home = home.and(&format!("bin/{name}"), text);
+    let program = home.path(&format!("bin/{name}"));
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+    let bin = home.path("bin").display().to_string();
+    home.set("PATH", &format!("{bin}:/usr/bin:/bin"))
+}
+
+#[test]
+fn what_cannot_take_its_place_leaves_all_as_it_was_and_nothing_to_undo() {
+    for task in [
+        "{ file_write: { path: w/x, content: new } }",
+        "{ template: { src: t, path: w/x } }",
+        "{ file_copy: { src: t, dest: w/x } }",
+        "{ symlink: { path: w/x, target: y, replace: true } }",
+    ] {
+        // Another user's file in a folder such as `/tmp`, a mount: nothing may be put in its place.
+        let mv = "#!/bin/sh\ncase $* in *w/x) echo 'not permitted' >&2; exit 1 ;; esac\nexec /bin/mv \"$@\"\n";
+        let home = in_front(Home::with("f.flow.yaml", &flow(task)), "mv", mv)
+            .and("w/x", "old")
+            .and("t", "new");
+        let before = tree(&home.path("w"));
+        let ran = home.run("run f.flow.yaml").exits(1).stdout;
+        assert!(ran.contains("not permitted"), "{ran}");
+        assert_eq!(tree(&home.path("w")), before, "{task}");
+        assert_eq!(left(&home), 0, "{task}");
+    }
 }
 
 #[test]

@@ -147,7 +147,7 @@ exec sleep 600
         was_cut
     };
     let cuts: Vec<bool> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (1..=11)
+        let threads: Vec<_> = (1..=12)
             .map(|at| {
                 scope.spawn({
                     let cut = &cut;
@@ -160,7 +160,7 @@ exec sleep 600
             .map(|thread| thread.join().unwrap())
             .collect()
     });
-    assert_eq!(cuts, [vec![true; 10], vec![false]].concat());
+    assert_eq!(cuts, [vec![true; 11], vec![false]].concat());
 }
 
 /// The last line of a script, as a command.
@@ -361,4 +361,20 @@ tasks:
         .set("DOCKER_HOST", &docker.host());
     home.run("run f.flow.yaml").exits(1);
     assert_eq!(docker.says(&["ps", "--all", "--quiet"]), "");
+}
+
+#[test]
+fn where_no_docker_or_systemd_can_be_reached_there_is_nothing_to_undo() {
+    let home = |task: &str| Home::with("f.flow.yaml", &format!("tasks: {{ it: {task} }}\n"));
+    let ran = home("{ docker_run: { image: none, name: none } }")
+        .set("DOCKER_HOST", "unix:///none")
+        .run("run f.flow.yaml")
+        .exits(1);
+    assert!(ran.stdout.contains("/none"), "{}", ran.text());
+    let systemctl = "#!/bin/sh\necho 'System has not been booted with systemd' >&2\nexit 1\n";
+    let flow = "tasks: { it: { systemd_unit: { unit: web.service } } }\n";
+    let ran = with_program(flow, "systemctl", systemctl)
+        .run("run f.flow.yaml")
+        .exits(1);
+    assert!(ran.stdout.contains("not been booted"), "{}", ran.text());
 }

@@ -73,7 +73,7 @@ const NEEDS: [(&str, &str, &str); 13] = [
     (
         "file_write",
         "{ path: a, content: b }",
-        "sh cat chmod cp mv rm",
+        "sh cat chmod chown cp mv rm",
     ),
     (
         "git_clone",
@@ -84,7 +84,7 @@ const NEEDS: [(&str, &str, &str); 13] = [
     (
         "rsync",
         "{ src: a, dest: b }",
-        "bash rsync cp find grep ls mkdir mv rm rmdir sed sort tac wc",
+        "bash rsync chmod chown cp find grep ls mkdir mv rm rmdir sed sort stat tac touch wc",
     ),
     (
         "service",
@@ -94,7 +94,11 @@ const NEEDS: [(&str, &str, &str); 13] = [
     ("ssh_exec", "{ host: a, command: [b] }", "sh ssh sed"),
     ("symlink", "{ path: a, target: b }", "sh cp ln mv rm"),
     ("systemd_unit", "{ unit: a }", "sh systemctl mv readlink tr"),
-    ("template", "{ src: t, path: a }", "sh cat chmod cp mv rm"),
+    (
+        "template",
+        "{ src: t, path: a }",
+        "sh cat chmod chown cp mv rm",
+    ),
 ];
 
 #[test]
@@ -204,13 +208,13 @@ fn a_task_kind_runs_by_itself_and_a_project_may_have_its_own() {
     file_write: Write a file; reverting puts back what was there before
 
     Parameters:
-      path     path    The file; the folder around it must be there; required
+      path     path    The file; the folder around it must be there. A link in its place is replaced, not followed; required
       content  string  The text that it is to hold; required
-      mode     string  Its permissions, such as 0644; those that it had, or the usual ones, if empty
+      mode     string  Its permissions, such as 0644; those that it had, or the usual ones, if empty. It keeps its owner
 
     Result: path
 
-    Needs: cat, chmod, cp, mv, rm
+    Needs: cat, chmod, chown, cp, mv, rm
 
     Example:
       page: { file_write: { path: /srv/site/index.html, content: "hello {{ who }}", mode: "0644" } }

@@ -68,7 +68,8 @@ fn tree(home: &Home, folder: &str) -> Vec<String> {
             let name = format!("{inside}/{}", entry.file_name().to_string_lossy());
             let meta = entry.metadata().unwrap();
             if meta.is_dir() {
-                found.push(name.clone());
+                let mode = meta.permissions().mode() & 0o7777;
+                found.push(format!("{name} {mode:o}"));
                 walk(&entry.path(), &name, found);
             } else {
                 let text = fs::read_to_string(entry.path()).unwrap_or_default();
@@ -77,7 +78,8 @@ fn tree(home: &Home, folder: &str) -> Vec<String> {
             }
         }
     }
-    let mut found = Vec::new();
+    let own = fs::metadata(home.path(folder)).unwrap();
+    let mut found = vec![format!(" {:o}", own.permissions().mode() & 0o7777)];
     walk(&home.path(folder), "", &mut found);
     found.sort();
     found
@@ -97,7 +99,17 @@ fn folders() -> Home {
         .and("to/gone/deep/b", "b")
         .and("to/kept.log", "log");
     fs::create_dir(home.path("to/gone/empty")).unwrap();
-    fs::set_permissions(home.path("to/mode"), fs::Permissions::from_mode(0o600)).unwrap();
+    let home = home.and("from/folder/c", "newer").and("to/folder/c", "old");
+    for (path, mode) in [
+        ("to/mode", 0o600),
+        ("to", 0o1777),
+        ("to/folder", 0o710),
+        ("to/gone", 0o2750),
+        ("to/gone/empty", 0o500),
+        ("from", 0o711),
+    ] {
+        fs::set_permissions(home.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
     home
 }
 

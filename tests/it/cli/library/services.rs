@@ -172,7 +172,7 @@ fn a_flow_fails_over_a_service_that_died_if_it_asks() {
 store: { die: false }
 tasks:
   api:
-    service: { command: [sh, -c, "touch up; until test -e die; do sleep 0.02; done"], check: [test, -e, up] }
+    service: { command: [sh, -c, "touch up; until test -e die; do sleep 0.02; done; echo good bye"], check: [test, -e, up] }
     provides: { pid: pid }
   work: { when: die, skips: task, shell: "touch die; while kill -0 {{ pid }} 2> /dev/null; do sleep 0.02; done" }
   alive: { needs: [work], shell: 'kill -0 {{ pid }} || { echo "the service has died" >&2; exit 1; }' }
@@ -186,6 +186,16 @@ tasks:
         ran.stdout.contains("the service has died"),
         "{}",
         ran.text()
+    );
+    // What it said is not lost with it.
+    let jobs = home.run("show --all --format json").exits(0).stdout;
+    let jobs: serde_json::Value = serde_json::from_str(&jobs).unwrap();
+    let job = jobs["jobs"][0]["id"].as_str().unwrap();
+    let log = home.run(&format!("logs {job}")).exits(0).stdout;
+    assert!(
+        log.contains("it has ended with code 0; the end of its output:")
+            && log.contains("good bye"),
+        "{log}"
     );
 }
 
