@@ -70,6 +70,9 @@ async fn conduct(config: &Config, arguments: &ConductorArguments) -> Result {
         tokio::select! {
             ended = &mut running => {
                 ended?;
+                if stop.is_given() {
+                    tracing::info!("stopped");
+                }
                 return Ok(Exit::Success);
             }
             _ = signals.asked() => {

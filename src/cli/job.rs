@@ -1,5 +1,8 @@
 //! Jobs by their ids, as people type them and as they are shown.
 
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
 use super::report::{Error, Result};
 use crate::model::{ConductorId, JobId};
 use crate::ports::{JobSummary, Loaded, Store};
@@ -20,12 +23,12 @@ pub async fn find(store: &dyn Store, text: &str) -> Result<JobSummary> {
         0 => Err(unknown(store, &format!("no job's id begins with `{text}`")).await),
         1 => Ok(found.remove(0)),
         _ => {
-            let ids: Vec<JobId> = found.iter().map(|job| job.id).collect();
+            let ids = Ids::of(&found);
             let said = Error::input(format!("several jobs' ids begin with `{text}`"));
             Err(found.iter().fold(said, |said, job| {
                 said.help(format!(
                     "{}  {}  {}",
-                    shortened(job.id, &ids),
+                    ids.shortened(job.id),
                     job.name,
                     job.flow.state
                 ))
@@ -53,10 +56,10 @@ async fn unknown(store: &dyn Store, message: &str) -> Error {
     if jobs.is_empty() {
         return said.help("there are no jobs in this store; `jobrunner post FLOW` makes one");
     }
-    let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+    let ids = Ids::of(&jobs);
     let last = jobs
         .iter()
-        .map(|job| format!("{} ({})", shortened(job.id, &ids), job.name));
+        .map(|job| format!("{} ({})", ids.shortened(job.id), job.name));
     said.help(format!(
         "the latest jobs are {}",
         last.collect::<Vec<_>>().join(", ")
@@ -99,28 +102,35 @@ pub async fn short(store: &dyn Store, id: JobId) -> Result<String> {
     Ok(whole)
 }
 
-/// The shortest beginning of an id that none of `all` shares.
-#[must_use]
-pub fn shortened(id: JobId, all: &[JobId]) -> String {
-    let whole = id.to_string();
-    let shared = all
-        .iter()
-        .filter(|other| **other != id)
-        .map(|other| {
-            other
-                .to_string()
-                .bytes()
-                .zip(whole.bytes())
-                .take_while(|(a, b)| a == b)
-                .count()
-        })
-        .max()
-        .unwrap_or(0);
-    let mut length = (shared + 1).clamp(SHORT, whole.len());
-    if whole[..length].ends_with('-') {
-        length += 1;
+/// Ids, each of which is shown as short as it is told apart from the others.
+pub struct Ids(BTreeSet<String>);
+
+impl Ids {
+    /// Of these jobs.
+    pub fn of<'a>(jobs: impl IntoIterator<Item = &'a JobSummary>) -> Self {
+        Self(jobs.into_iter().map(|job| job.id.to_string()).collect())
     }
-    whole[..length].to_owned()
+
+    /// The shortest beginning of an id that none of the others shares.
+    pub fn shortened(&self, id: JobId) -> String {
+        let whole = id.to_string();
+        // Those that share most with it stand beside it.
+        let before = self.0.range(..whole.clone()).next_back();
+        let after = (Bound::Excluded(whole.clone()), Bound::Unbounded);
+        let beside = before.into_iter().chain(self.0.range(after).next());
+        let shared = beside
+            .map(|other| {
+                let pairs = other.bytes().zip(whole.bytes());
+                pairs.take_while(|(a, b)| a == b).count()
+            })
+            .max()
+            .unwrap_or(0);
+        let mut length = (shared + 1).clamp(SHORT, whole.len());
+        if whole[..length].ends_with('-') {
+            length += 1;
+        }
+        whole[..length].to_owned()
+    }
 }
 
 /// A conductor as people know it: without the random part of its id.
@@ -154,8 +164,11 @@ mod tests {
         let a = id("019abcde-f012-7000-8000-000000000001");
         let b = id("019abcde-f013-7000-8000-000000000001");
         let c = id("029abcde-f013-7000-8000-000000000001");
-        assert_eq!(shortened(a, &[a, c]), "019abcde");
-        assert_eq!(shortened(a, &[a, b, c]), "019abcde-f012");
+        let of = |ids: &[JobId]| Ids(ids.iter().map(JobId::to_string).collect());
+        assert_eq!(of(&[a, c]).shortened(a), "019abcde");
+        assert_eq!(of(&[a, b, c]).shortened(a), "019abcde-f012");
+        assert_eq!(of(&[a, b, c]).shortened(b), "019abcde-f013");
+        assert_eq!(of(&[a, b, c]).shortened(c), "029abcde");
     }
 
     #[test]

@@ -48,8 +48,9 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result {
         let page = backend.store.ended(before, after, PAGE).await?;
         let ids: Vec<JobId> = page.iter().map(|job| job.id).collect();
         if arguments.dry_run {
+            let all = job::Ids::of(&page);
             for one in &page {
-                let id = job::shortened(one.id, &ids);
+                let id = all.shortened(one.id);
                 let (name, state, since) = (&one.name, one.flow.state, one.flow.since);
                 report::print(&format!("{id}  {state}  {since}  {name}\n"))?;
             }

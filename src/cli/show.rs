@@ -181,10 +181,10 @@ async fn picture(
 async fn table(backend: &Backend, all: bool) -> Result<Vec<Line>> {
     // Ids are told apart from those of ended jobs as well: what is shown can be typed.
     let every = backend.store.jobs(true, 10 * JOBS).await?;
-    let ids: Vec<JobId> = every.iter().map(|job| job.id).collect();
+    let ids = job::Ids::of(&every);
     let jobs = backend.store.jobs(all, JOBS).await?;
     if jobs.is_empty() {
-        let text = match ids.len() {
+        let text = match every.len() {
             0 => "No jobs. `jobrunner post hello` posts one.".to_owned(),
             ended => format!("No jobs; {ended} ended: `jobrunner show --all`."),
         };
@@ -203,7 +203,7 @@ async fn table(backend: &Backend, all: bool) -> Result<Vec<Line>> {
         let (style, _) = flow_symbol(job.flow.state, None);
         rows.push(vec![
             (PLAIN, cut(&job.name)),
-            (DIM, job::shortened(job.id, &ids)),
+            (DIM, ids.shortened(job.id)),
             (style, state(job)),
             (PLAIN, owner(job.owner.as_ref(), leases.get(&job.id), now)),
             (DIM, age(now.since(job.created_at))),

@@ -94,7 +94,17 @@ pub(super) async fn work_on(
             job.disown().await;
             off_the_board(lease.release().await);
         }
-        Ended::Lost(loss) => tracing::warn!(job = %id, %loss, "dropped a job"),
+        Ended::Lost(loss) => {
+            tracing::warn!(job = %id, %loss, "dropped a job");
+            if matches!(loss, Loss::Fenced) && lease.stands() {
+                // Whoever has it has it from elsewhere. That goes on and on, with each job.
+                tracing::error!(
+                    job = %id,
+                    "the job has been taken over although the board has leased it to this conductor: let all conductors \
+                     of a store, and all who post, name the same board"
+                );
+            }
+        }
     }
     Ok(ended)
 }

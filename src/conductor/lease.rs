@@ -88,6 +88,14 @@ impl Lease {
         &self.lost
     }
 
+    /// Whether the board says that the job is held: it has confirmed that not long ago, and not for the last time.
+    pub(super) fn stands(&self) -> bool {
+        let now = self.leases.clock.now();
+        let book = self.leases.book();
+        let held = book.held.get(&self.job);
+        held.is_some_and(|held| !held.doubtful && now < held.until)
+    }
+
     /// The store has said that the job is owned.
     pub(super) fn owned(&self, epoch: Epoch, notice: Notice) {
         if let Some(held) = self.leases.book().held.get_mut(&self.job) {

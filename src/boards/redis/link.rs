@@ -30,6 +30,8 @@ pub(super) struct Link {
     address: RedisAddress,
     pulse: Pulse,
     state: Mutex<State>,
+    /// A warning has been given.
+    doubted: AtomicBool,
 }
 
 #[derive(Default)]
@@ -51,6 +53,7 @@ impl Link {
             address,
             pulse,
             state: Mutex::default(),
+            doubted: AtomicBool::new(false),
         }
     }
 
@@ -243,17 +246,38 @@ impl Link {
         }
         let channel = self.address.key("pulse");
         connection.subscribe(&channel).await?;
-        let about: String = redis::cmd("INFO")
-            .arg("server")
-            .query_async(&mut connection)
-            .await?;
-        let run = about.lines().find_map(|line| line.strip_prefix("run_id:"));
-        let meet = Call::new(Name::Meet).arg(run.unwrap_or_default());
+        let mut told = async |section| {
+            let mut info = redis::cmd("INFO");
+            let about: RedisResult<String> = info.arg(section).query_async(&mut connection).await;
+            about
+        };
+        let (server, memory) = (told("server").await?, told("memory").await?);
+        self.doubt(&memory);
+        let meet = Call::new(Name::Meet).arg(field(&server, "run_id").unwrap_or_default());
         // The pulse too: what was said while nobody listened.
         let meet = meet.on(self.address.board());
         self.pulse.read(meet.invoke_async(&mut connection).await?);
         Ok(Ok(Connected { connection, broken }))
     }
+
+    /// Warns, once, of a server that throws away what it has no room for.
+    fn doubt(&self, memory: &str) {
+        let policy = field(memory, "maxmemory_policy").unwrap_or("noeviction");
+        let bounded = field(memory, "maxmemory").is_some_and(|most| most != "0");
+        if bounded && policy != "noeviction" && !self.doubted.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the job board may be thrown away in parts: `{}` has maxmemory-policy {policy}: CONFIG SET maxmemory-policy \
+                 noeviction, or give the board a server of its own",
+                self.address.shown()
+            );
+        }
+    }
+}
+
+/// What a server says of one thing, within what it says of itself.
+fn field<'a>(about: &'a str, name: &str) -> Option<&'a str> {
+    let told = |line: &'a str| line.strip_prefix(name)?.strip_prefix(':');
+    about.lines().find_map(told)
 }
 
 /// Whether another connection may be better: this one is broken or silent, or leads to a server that has become another

@@ -84,7 +84,14 @@ pub(super) fn explain(target: &Target, cause: sqlx::Error) -> SqlError {
             on_the_way(place, &cause).unwrap_or_else(|| postgres::explain(place, &cause))
         }
     };
-    let source: Source = Some(Box::new(cause));
+    let source: Source = Some(match target {
+        // sqlx adds the line of the server's own source code.
+        Target::Postgres(..) => match cause.as_database_error() {
+            Some(said) => said.message().into(),
+            None => Box::new(cause),
+        },
+        Target::Sqlite(..) | Target::MySql(..) => Box::new(cause),
+    });
     match trouble {
         Trouble::Away(what) => SqlError::Unavailable { what, source },
         Trouble::Lost(what) => SqlError::Lost { what, source },

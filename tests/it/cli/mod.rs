@@ -13,5 +13,6 @@ mod library;
 mod rehearse;
 mod running;
 mod sarif;
+mod service;
 
 pub use home::{Home, steady};

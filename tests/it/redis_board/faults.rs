@@ -281,3 +281,27 @@ async fn a_conductor_that_dies_while_redis_is_lost_leaves_nothing_behind() {
     crew.until_done().await;
     crew.nothing_was_done_twice_at_once();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_boards_for_one_store_are_told_of() {
+    let redis = Redis::start(&[]);
+    let (one, other) = (redis.url(), format!("{}?prefix=other", redis.url()));
+    let mut crew = Crew::new(1, &one).await;
+    let link = |n: u32| match n {
+        0 => "  t0: { shell: 'sleep 0.1' }\n".to_owned(),
+        n => format!("  t{n}: {{ shell: 'sleep 0.1', needs: [t{}] }}\n", n - 1),
+    };
+    let chain: String = (0..500).map(link).collect();
+    fs::write(
+        crew.home.path("chain.flow.yaml"),
+        format!("tasks:\n{chain}"),
+    )
+    .unwrap();
+    let post = ["post", "chain.flow.yaml", "--board", &one];
+    crew.home.run_with(&post).exits(0);
+    crew.conductor(&one);
+    crew.until_said(0, "chain").await;
+    // It finds the job in the store, and a board that has leased it to nobody who renews it there.
+    crew.conductor(&other);
+    crew.until_said(0, "name the same board").await;
+}

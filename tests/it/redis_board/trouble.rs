@@ -283,3 +283,18 @@ fn a_task_that_prints_its_environment_prints_no_password() {
     // As a word it is nothing that has to be kept from anybody.
     assert!(printed.contains("s3cret is a word"), "{printed}");
 }
+
+#[test]
+fn a_server_that_throws_things_away_is_warned_of() {
+    let home = Home::new();
+    for (policy, warned) in [("allkeys-lru", 1), ("noeviction", 0)] {
+        let redis = Redis::start(&["--maxmemory", "100mb", "--maxmemory-policy", policy]);
+        let conductor = ["run", "--until-empty", "--board", &redis.url()];
+        let said = home.run_with(&conductor).exits(0).stderr;
+        assert_eq!(
+            said.matches("maxmemory-policy").count(),
+            2 * warned,
+            "{said}"
+        );
+    }
+}
