@@ -56,25 +56,26 @@ class Servers:
         return int(found["Questions"]), int(found["Com_commit"])
 
     @contextlib.contextmanager
-    def board(self):
-        conf = {"board": "redis", "host": "127.0.0.1", "port": self.redis, "namespace": uuidutils.generate_uuid()}
+    def board(self, namespace=None):
+        namespace = namespace or uuidutils.generate_uuid()
+        conf = {"board": "redis", "host": "127.0.0.1", "port": self.redis, "namespace": namespace}
         board = boards.fetch("board", conf, persistence=self.backend)
         board.connect()
         with contextlib.closing(board):
             yield board
 
-    def post(self, board, flow, n):
+    def post(self, board, flow, *arguments):
         """A job as a conductor expects it: a logbook with a flow detail that names the factory."""
         book = models.LogBook("book")
         detail = models.FlowDetail("flow", uuidutils.generate_uuid())
         book.add(detail)
         with contextlib.closing(self.backend.get_connection()) as connection:
             connection.save_logbook(book)
-        engines.save_factory_details(detail, flow, [n], {}, backend=self.backend)
+        engines.save_factory_details(detail, flow, list(arguments), {}, backend=self.backend)
         board.post("job", book=book, details={"flow_uuid": detail.uuid, "store": {}})
 
-    def conductor(self, board, **options):
-        return conductors.fetch("blocking", "peer", board, persistence=self.backend, engine="serial", **options)
+    def conductor(self, board, name="peer"):
+        return conductors.fetch("blocking", name, board, persistence=self.backend, engine="serial")
 
 
 @contextlib.contextmanager

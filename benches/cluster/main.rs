@@ -1,15 +1,19 @@
 //! The cluster: a board in Redis, a store in MariaDB, conductors; and OpenStack TaskFlow on the same two servers.
 //!
-//! `cargo bench --bench cluster` prints a table; arguments choose among `chain`, `independent`, `jobs`, `first`,
-//! `takeover`. It starts its own servers, on free ports, with data that is thrown away. TaskFlow takes part if there is
-//! a virtual environment for it:
+//! `cargo bench --bench cluster` prints a table; arguments choose among `bare`, `chain`, `independent`, `jobs`, `first`,
+//! `takeover`, `frozen`. It starts its own servers, on free ports, with data that is thrown away. TaskFlow takes part if
+//! there is a virtual environment for it:
 //!
 //!     python3 -m venv benches/peers/.venv
 //!     benches/peers/.venv/bin/pip install -r benches/peers/requirements.txt
 
-#[path = "../tests/it/servers/mod.rs"]
+#[path = "../../tests/it/servers/mod.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod servers;
+
+mod bare;
+mod frozen;
+mod peers;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -192,8 +196,8 @@ impl Cluster {
         Ran {
             tasks,
             seconds,
-            statements: after[0] - before[0],
-            commits: after[1] - before[1],
+            statements: (after[0] - before[0]) as f64,
+            commits: (after[1] - before[1]) as f64,
         }
     }
 }
@@ -202,39 +206,22 @@ impl Cluster {
 struct Ran {
     tasks: u32,
     seconds: f64,
-    statements: i64,
-    commits: i64,
+    statements: f64,
+    commits: f64,
 }
 
-/// What TaskFlow took for `n` of the same.
-fn peer(mariadb_url: &str, redis: &Redis, what: &str, n: u32) -> Option<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
-    let python = folder.join(".venv/bin/python");
-    if !python.exists() {
-        return None;
-    }
-    let output = Command::new(python)
-        .arg(folder.join("taskflow_peer.py"))
-        .args(["--redis", &redis.port().to_string(), "--mysql"])
-        .arg(mariadb_url.replacen("mysql://", "mysql+pymysql://", 1))
-        .args([what, &n.to_string()])
-        .output()
-        .expect("python runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().last().unwrap_or_default();
-    match serde_json::from_str(line) {
-        Ok(value) => Some(value),
-        Err(_) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
-    }
-}
-
-fn tell(who: &str, what: &str, n: u32, seconds: f64, statements: f64, commits: f64) {
+/// `bound` is what the server does at most, and of what.
+fn tell(who: &str, what: &str, n: u32, ran: &Ran, bound: Option<(f64, &str)>) {
     let n = f64::from(n);
+    let rate = n / ran.seconds;
+    let beside = bound.map_or(String::new(), |(bound, of)| {
+        format!("; {:.3} for each {of}", rate / bound)
+    });
     println!(
-        "{what:<42} {who:<10} {n:>6} {seconds:>8.3} s {:>8.0} /s {:>8.2} statements {:>6.2} commits each",
-        n / seconds,
-        statements / n,
-        commits / n
+        "{what:<42} {who:<10} {n:>6} {:>8.3} s {rate:>8.0} /s {:>8.2} statements {:>6.2} commits each{beside}",
+        ran.seconds,
+        ran.statements / n,
+        ran.commits / n
     );
 }
 
@@ -358,10 +345,17 @@ async fn main() {
     let is_chosen = |what: &str| chosen.is_empty() || chosen.iter().any(|one| one == what);
     let mariadb = Server::start(Kind::MariaDb, &[]).await;
     let redis = Redis::start(&[]);
-    let peers = mariadb.database().await;
+    let theirs = mariadb.database().await;
     let mut cluster = Cluster::new(&mariadb, &redis).await;
     // What is prepared once is not counted.
     cluster.run(&list(3), 1).await;
+    let mut bound = None;
+    if ["bare", "chain", "independent"].into_iter().any(is_chosen) {
+        bound = Some(bare::measure(&mariadb.database().await).await);
+    }
+    if peers::python().is_none() {
+        println!("TaskFlow does not take part: benches/peers has no .venv");
+    }
     let runs = [
         (
             "chain",
@@ -395,28 +389,25 @@ async fn main() {
         if !is_chosen(what) {
             continue;
         }
+        let bound = match what {
+            "chain" => bound.as_ref().map(|bound| (bound.commits, "bare commit")),
+            "independent" => bound.as_ref().map(|bound| (bound.rows, "row")),
+            _ => None,
+        };
         for _ in 0..3 {
             let ran = cluster.run(&flow, jobs).await;
             assert_eq!(ran.tasks, tasks, "all of them ran");
-            tell(
-                "jobrunner",
-                about,
-                n,
-                ran.seconds,
-                ran.statements as f64,
-                ran.commits as f64,
-            );
+            tell("jobrunner", about, n, &ran, bound);
         }
-        if let Some(peer) = peer(&peers, &redis, what, peer_n) {
+        if let Some(peer) = peers::run(&theirs, &redis, what, peer_n) {
             let number = |key: &str| peer[key].as_f64().expect("a number");
-            tell(
-                "TaskFlow",
-                about,
-                peer_n,
-                number("seconds"),
-                number("statements"),
-                number("commits"),
-            );
+            let ran = Ran {
+                tasks: peer_n,
+                seconds: number("seconds"),
+                statements: number("statements"),
+                commits: number("commits"),
+            };
+            tell("TaskFlow", about, peer_n, &ran, bound);
         }
     }
     if is_chosen("first") {
@@ -426,7 +417,7 @@ async fn main() {
             "{about:<42} {:<10} {ours:>9.2} ms at the median of 50",
             "jobrunner"
         );
-        if let Some(peer) = peer(&peers, &redis, "first", 15) {
+        if let Some(peer) = peers::run(&theirs, &redis, "first", 15) {
             let took = peer["milliseconds"].as_array().expect("a list");
             let took = took.iter().filter_map(Value::as_f64).collect();
             println!(
@@ -448,6 +439,9 @@ async fn main() {
                 "from SIGKILL to the next start elsewhere", "jobrunner"
             );
         }
+    }
+    if is_chosen("frozen") {
+        frozen::measure(&mariadb, &redis).await;
     }
     sqlx::Connection::close(cluster.counters)
         .await
