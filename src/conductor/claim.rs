@@ -8,10 +8,11 @@ use tokio::task::JoinSet;
 use super::ask::Questions;
 use super::outage::Access;
 use super::sweep::Sweep;
+use super::taking::Taking;
 use super::{ConductorError, Ended, Shared, Until, job};
 use crate::engine::{Stop, Writer};
 use crate::model::{Duration, JobId, Timestamp};
-use crate::ports::{BoardError, StoreError};
+use crate::ports::{BoardError, Claim, StoreError};
 
 /// How long a board that is away is let be.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -107,30 +108,53 @@ async fn claim_all(
         }
         shared.presence.looked(lacks);
         let since = shared.clock.now();
-        let claimed = if able.is_empty() {
-            None
-        } else {
-            let claimed = shared.board.claim(&settings.id, &able, settings.lease);
-            let claimed = claimed.await.map_err(|error| (Access::Write, error))?;
+        let mut claimed = Vec::new();
+        if !able.is_empty() {
+            // No more than can begin at once: the others are for others.
+            let room = settings.max_jobs.max(1) - jobs.len();
+            let limit = shared.slots.available_permits().clamp(1, room);
+            let some = shared
+                .board
+                .claim_some(&settings.id, &able, settings.lease, limit);
+            claimed = some.await.map_err(|error| (Access::Write, error))?;
             outage.answered(Access::Write);
-            claimed
-        };
-        let Some(claim) = claimed else {
+        }
+        if claimed.is_empty() {
             let next = shared.board.next_expiry().await.map_err(unread)?;
             return Ok(next.map(|left| since.plus(left).plus(TICK)));
-        };
-        if shared.leases.holds(claim.job, since) {
-            continue;
         }
-        questions.forget();
+        claimed.retain(|claim| !shared.leases.holds(claim.job, since));
+        if !claimed.is_empty() {
+            questions.forget();
+            begin(shared, writer, jobs, stop, claimed, since);
+        }
+    }
+    Ok(None)
+}
+
+/// Works on jobs that were claimed at `since` or later.
+fn begin(
+    shared: &Arc<Shared>,
+    writer: &Writer,
+    jobs: &mut Jobs,
+    stop: &Stop,
+    claimed: Vec<Claim>,
+    since: Timestamp,
+) {
+    // Whoever had a job before may still hold its row: nobody else is to wait for that.
+    let (expired, fresh): (Vec<Claim>, Vec<Claim>) =
+        claimed.into_iter().partition(|claim| claim.expired);
+    let ids: Vec<JobId> = fresh.iter().map(|claim| claim.job).collect();
+    let mut takings = Taking::together(shared, &ids);
+    takings.extend(expired.iter().map(|claim| Taking::alone(shared, claim.job)));
+    for (claim, taking) in fresh.into_iter().chain(expired).zip(takings) {
         let (id, lease) = (claim.job, shared.leases.hold(claim.job, since));
         let (shared, writer, stop) = (Arc::clone(shared), writer.clone(), stop.clone());
         jobs.spawn(async move {
-            let ended = job::work_on(&shared, writer, claim, lease, stop).await;
+            let ended = job::work_on(&shared, writer, claim, lease, taking, stop).await;
             (id, ended)
         });
     }
-    Ok(None)
 }
 
 /// How many postings are looked at to tell whether the board is empty for this conductor.

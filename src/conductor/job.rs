@@ -6,10 +6,11 @@ use indexmap::IndexMap;
 
 use super::lease::Lease;
 use super::outage::Access;
+use super::taking::{Requests, Taking};
 use super::{ConductorError, Shared, leftover, posted, stalled};
 use crate::engine::{Driven, JobContext, Loss, Orders, Secrets, StateFolder, Stop, Writer, drive};
 use crate::model::{Duration, Epoch, FlowRow, FlowState, JobId, Timestamp, Value};
-use crate::ports::{BoardError, Claim, Loaded, Notice, StoreError};
+use crate::ports::{BoardError, Claim, Loaded, Notice, StoreError, Taken};
 use crate::scheduler::Scheduler;
 
 /// So many claims without a commit are bad luck; one more is a job that cannot be run.
@@ -51,23 +52,30 @@ pub(super) async fn work_on(
     writer: Writer,
     claim: Claim,
     lease: Lease,
+    taking: Taking,
     stop: Stop,
 ) -> Result<Ended, ConductorError> {
     let id = claim.job;
-    let who = &shared.settings.id;
-    let owned = patiently(shared, &lease, &stop, Access::Write, || {
-        shared.store.own(id, who)
-    })
-    .await?;
-    let Some(owned) = owned else {
+    let (requests, taken) = taking.taken(shared).await;
+    let owned = own(shared, id, taken, &lease, &stop).await;
+    if !matches!(owned, Ok(Some(Some(_)))) {
+        shared.inbox.close(id);
+    }
+    let Some(owned) = owned? else {
         return Ok(Ended::HandedOver);
     };
     let owned_at = shared.clock.now();
-    let Some(epoch) = owned else {
+    let Some((epoch, loaded)) = owned else {
         // The notice was stale: there is nothing to do.
         off_the_board(lease.complete().await);
         post_again(shared, id).await;
         return Ok(Ended::NotToBeRun);
+    };
+    let begun = Begun {
+        expired: claim.expired,
+        owned_at,
+        loaded,
+        requests,
     };
     let job = Job {
         shared,
@@ -75,7 +83,7 @@ pub(super) async fn work_on(
         epoch,
         lease: &lease,
     };
-    let ended = job.run(writer, claim.expired, owned_at, stop).await;
+    let ended = job.run(writer, begun, stop).await;
     shared.inbox.close(id);
     let ended = ended?;
     if let Ended::AtRest { flow, .. } = &ended
@@ -109,6 +117,35 @@ pub(super) async fn work_on(
     Ok(ended)
 }
 
+/// The epoch under which a job is owned, and the job if it was loaded with that; what was not taken on with others is
+/// owned by itself. `Some(None)`: it is not to be run. `None`: the conductor ends.
+async fn own(
+    shared: &Shared,
+    id: JobId,
+    taken: Option<Taken>,
+    lease: &Lease,
+    stop: &Stop,
+) -> Result<Option<Option<(Epoch, Option<Read>)>>, ConductorError> {
+    if let Some(taken) = taken {
+        return Ok(Some(Some((taken.epoch, Some(taken.loaded)))));
+    }
+    let own = || shared.store.own(id, &shared.settings.id);
+    let owned = patiently(shared, lease, stop, Access::Write, own).await?;
+    Ok(owned.map(|owned| owned.map(|epoch| (epoch, None))))
+}
+
+/// A job as the store has it, or why that cannot be read.
+type Read = Result<Loaded, String>;
+
+/// What is known of a job when it begins to be worked on.
+struct Begun {
+    expired: bool,
+    owned_at: Timestamp,
+    /// Unless it is still to be loaded.
+    loaded: Option<Read>,
+    requests: Requests,
+}
+
 /// One owned job.
 struct Job<'a> {
     shared: &'a Arc<Shared>,
@@ -118,28 +155,20 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    async fn run(
-        &self,
-        writer: Writer,
-        expired: bool,
-        owned_at: Timestamp,
-        stop: Stop,
-    ) -> Result<Ended, ConductorError> {
+    async fn run(&self, writer: Writer, begun: Begun, stop: Stop) -> Result<Ended, ConductorError> {
         let shared = self.shared;
-        let store = &shared.store;
-        // Opened before the requests are loaded: what comes in between is not missed, and what comes twice is known.
-        let requests = shared.inbox.open(self.id);
-        let loaded = patiently(shared, self.lease, &stop, Access::Read, || async {
-            match store.load(self.id).await {
-                Err(StoreError::Corrupt(why)) => Ok(Err(why)),
-                other => other.map(Ok),
-            }
-        });
-        let loaded = match loaded.await? {
-            None => return Ok(Ended::HandedOver),
-            Some(Ok(None)) => return Ok(Ended::NotToBeRun),
-            Some(Ok(Some(loaded))) => loaded,
-            Some(Err(why)) => return self.stall(format!("it cannot be read: {why}"), None).await,
+        let loaded = match begun.loaded {
+            Some(loaded) => loaded,
+            None => match self.load(&stop).await? {
+                None => return Ok(Ended::HandedOver),
+                Some(Ok(None)) => return Ok(Ended::NotToBeRun),
+                Some(Ok(Some(loaded))) => Ok(loaded),
+                Some(Err(why)) => Err(why),
+            },
+        };
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(why) => return self.stall(format!("it cannot be read: {why}"), None).await,
         };
         let notice = Notice {
             job: self.id,
@@ -166,9 +195,9 @@ impl Job<'_> {
                 return self.stall(why, Some(loaded)).await;
             }
         };
-        if expired {
+        if begun.expired {
             // Whoever held it may still be ending its tasks.
-            let until = owned_at.plus(shared.settings.margin);
+            let until = begun.owned_at.plus(shared.settings.margin);
             tokio::select! {
                 biased;
                 () = self.lease.lost().cancelled() => return Ok(Ended::Lost(Loss::Lease)),
@@ -195,7 +224,7 @@ impl Job<'_> {
         };
         let orders = Orders {
             lost: self.lease.lost().clone(),
-            requests,
+            requests: begun.requests,
             grace: shared.settings.grace,
             // The other half is for finding out that it is lost.
             margin: shared.settings.margin / 2,
@@ -219,6 +248,21 @@ impl Job<'_> {
                 }
             },
         )
+    }
+
+    /// Loads the job; within, why it cannot be read. `None` if the conductor ends.
+    async fn load(
+        &self,
+        stop: &Stop,
+    ) -> Result<Option<Result<Option<Loaded>, String>>, ConductorError> {
+        let store = &self.shared.store;
+        let load = || async {
+            match store.load(self.id).await {
+                Err(StoreError::Corrupt(why)) => Ok(Err(why)),
+                other => other.map(Ok),
+            }
+        };
+        patiently(self.shared, self.lease, stop, Access::Read, load).await
     }
 
     /// Marks the job STUCK without touching its atoms. Requests that it cannot carry out are answered, so that it

@@ -16,6 +16,7 @@ mod presence;
 mod settings;
 mod stalled;
 mod sweep;
+mod taking;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ use inbox::Inbox;
 use lease::Leases;
 use outage::Outage;
 use presence::Presence;
+use taking::Taking;
 
 /// How long a conductor works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +150,8 @@ impl Conductor {
             expired: false,
         };
         let lease = self.shared.leases.hold(job, self.shared.clock.now());
-        let ended = job::work_on(&self.shared, writer.clone(), claim, lease, stop).await;
+        let taking = Taking::alone(&self.shared, job);
+        let ended = job::work_on(&self.shared, writer.clone(), claim, lease, taking, stop).await;
         self.finish(writer, background).await;
         ended
     }

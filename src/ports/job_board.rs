@@ -121,6 +121,18 @@ pub trait JobBoard: Send + Sync {
         ttl: Duration,
     ) -> Result<Option<Claim>, BoardError>;
 
+    /// Claims up to `limit` jobs as [`JobBoard::claim`] would one after the other, with what one call costs if the board
+    /// can do that. It may give fewer than there are; none only if there is none.
+    async fn claim_some(
+        &self,
+        who: &ConductorId,
+        able: &[String],
+        ttl: Duration,
+        _limit: usize,
+    ) -> Result<Vec<Claim>, BoardError> {
+        Ok(self.claim(who, able, ttl).await?.into_iter().collect())
+    }
+
     /// How long it is until the next lease runs out, by the board's clock; none if no lease is left that has not.
     async fn next_expiry(&self) -> Result<Option<Duration>, BoardError>;
 

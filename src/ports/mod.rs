@@ -14,7 +14,7 @@ pub use job_board::{
 };
 pub use store::{
     AtomWrite, Commit, Committed, Created, EventRow, JobRow, JobSummary, Loaded, LogBatch,
-    LogChunk, LogFilter, LogTrim, Request, Store, StoreError, Stream, is_to_be_run,
+    LogChunk, LogFilter, LogTrim, Request, Store, StoreError, Stream, Taken, is_to_be_run,
 };
 pub use task_kind::{Call, Kinds, LogSink, Outcome, TaskKind};
 pub use term::Term;

@@ -144,6 +144,15 @@ pub struct Loaded {
     pub claims: u32,
 }
 
+/// A job that was taken on: what [`Store::own`] and then [`Store::load`] give.
+#[derive(Debug)]
+pub struct Taken {
+    /// The epoch of the claim.
+    pub epoch: Epoch,
+    /// The job and its progress, or why that cannot be read.
+    pub loaded: Result<Loaded, String>,
+}
+
 /// An atom's row as a commit writes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AtomWrite {
@@ -303,6 +312,13 @@ pub trait Store: Send + Sync {
     /// only with a request. `None`: the notice was stale. Also counts claims that bring no progress (a commit resets
     /// the count); see [`Store::stall`].
     async fn own(&self, job: JobId, who: &ConductorId) -> Result<Option<Epoch>, StoreError>;
+
+    /// Takes jobs on, as [`Store::own`] and then [`Store::load`] would each of them, all in one transaction; what is
+    /// SUSPENDED or STUCK, and what is not to be run, is left out. Empty if the store has nothing to gain by it: then
+    /// they are taken on one by one.
+    async fn take(&self, _: &[JobId], _: &ConductorId) -> Result<Vec<(JobId, Taken)>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// Marks an owned job STUCK without touching its atoms: its checkpoint is corrupt, or it makes no progress.
     /// `false` if fenced.

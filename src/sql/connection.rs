@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Either, Executor};
 
 use super::database::PATIENCE;
 use super::error::is_busy;
-use super::packet::Packet;
+use super::packet::{Packet, Passed};
 use super::script::{Script, Statement};
 use super::target::Target;
 use super::{Args, Row};
@@ -113,12 +113,9 @@ impl Connection {
         }
     }
 
-    /// Carries out a packet: what each of its guards has changed, as its `LAST_INSERT_ID`. `None`: something refused
-    /// itself because of a guard that changed nothing, and nothing of it took place.
-    pub(super) async fn pass(
-        &mut self,
-        packet: &Packet,
-    ) -> Result<Option<Vec<Option<i64>>>, sqlx::Error> {
+    /// Carries out a packet. `None`: something refused itself because of a guard that changed nothing, and nothing of
+    /// it took place.
+    pub(super) async fn pass(&mut self, packet: &Packet) -> Result<Option<Passed>, sqlx::Error> {
         let Self::MySql(connection) = self else {
             unreachable!("packets are made for MySQL alone");
         };
@@ -129,8 +126,8 @@ impl Connection {
 async fn pass(
     connection: &mut MySqlConnection,
     packet: &Packet,
-) -> Result<Option<Vec<Option<i64>>>, sqlx::Error> {
-    let mut told = Vec::new();
+) -> Result<Option<Passed>, sqlx::Error> {
+    let (mut told, mut rows) = (Vec::new(), Vec::new());
     let mut statements = packet.guards().iter();
     let text = AssertSqlSafe(packet.as_str().to_owned());
     let mut found = connection.fetch_many(sqlx::raw_sql(text));
@@ -142,8 +139,8 @@ async fn pass(
                     told.push(changed.then(|| done.last_insert_id().cast_signed()));
                 }
             }
-            Ok(Some(Either::Right(_))) => {}
-            Ok(None) => return Ok(Some(told)),
+            Ok(Some(Either::Right(row))) => rows.push(row.into()),
+            Ok(None) => return Ok(Some(Passed { told, rows })),
             Err(sqlx::Error::Database(_)) if told.contains(&None) => break,
             Err(error) => return Err(error),
         }

@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::error::explain;
 use super::script::Scripts;
 use super::target::{Kind, Target};
-use super::{Args, Packet, Row, Schema, SqlError, health};
+use super::{Args, Packet, Passed, Row, Schema, SqlError, health};
 
 /// How long a statement waits for a lock that another program holds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -105,14 +105,13 @@ impl Database {
         }
     }
 
-    /// Carries out a packet, for MySQL and MariaDB: what each of its guards has changed, as its `LAST_INSERT_ID`. `None`
-    /// if something refused itself because of a guard that changed nothing; then nothing of it took place. If it fails
-    /// or its future is dropped, either all of it took place or nothing. A transaction that lost against another one is
-    /// tried again.
+    /// Carries out a packet, for MySQL and MariaDB. `None` if something refused itself because of a guard that changed
+    /// nothing; then nothing of it took place. If it fails or its future is dropped, either all of it took place or
+    /// nothing. A transaction that lost against another one is tried again.
     ///
     /// # Errors
     /// The database does not do it.
-    pub async fn pass(&self, packet: &Packet) -> Result<Option<Vec<Option<i64>>>, SqlError> {
+    pub async fn pass(&self, packet: &Packet) -> Result<Option<Passed>, SqlError> {
         let mut tries = Tries::default();
         loop {
             let mut lane = self.writer().await?;

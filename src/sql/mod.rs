@@ -29,7 +29,7 @@ mod target;
 pub use args::Args;
 pub use database::{Database, Durability, Lane};
 pub use error::SqlError;
-pub use packet::Packet;
+pub use packet::{Packet, Passed};
 pub use row::Row;
 pub use schema::{Migrations, Schema};
 pub use target::{Kind, check_url, login, without_password};

@@ -2,6 +2,8 @@
 //!
 //! There, a row that is written as a literal costs a third of one that is read out of a batch.
 
+use super::Row;
+
 /// One transaction, as text.
 ///
 /// A guard is a statement that must change something. What follows one that did not must refuse itself: one of its
@@ -94,6 +96,14 @@ impl Packet {
     pub(super) fn guards(&self) -> &[bool] {
         &self.guards
     }
+}
+
+/// What came of a packet that took place.
+pub struct Passed {
+    /// What each of its guards has changed, as its `LAST_INSERT_ID`.
+    pub told: Vec<Option<i64>>,
+    /// The rows of all its statements.
+    pub rows: Vec<Row>,
 }
 
 /// Adds text as a literal that means the same in every SQL mode.

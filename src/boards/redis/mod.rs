@@ -138,16 +138,28 @@ impl JobBoard for RedisBoard {
         able: &[String],
         ttl: Duration,
     ) -> Result<Option<Claim>, BoardError> {
+        Ok(self.claim_some(who, able, ttl, 1).await?.pop())
+    }
+
+    async fn claim_some(
+        &self,
+        who: &ConductorId,
+        able: &[String],
+        ttl: Duration,
+        limit: usize,
+    ) -> Result<Vec<Claim>, BoardError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut call = Call::new(Name::Claim).arg(who.0.as_str()).arg(millis(ttl));
+        call = call.arg(limit);
         for requires in able {
             call = call.arg(requires.as_str());
         }
         // Not twice: a claim whose answer was lost is a lease that nobody renews, and one is enough.
-        let claimed: (Option<String>, bool, Vec<String>) = self.link.call(&call, false).await?;
-        let (job, expired, aside) = claimed;
+        let (claimed, aside): (Vec<(String, bool)>, Vec<String>) =
+            self.link.call(&call, false).await?;
         self.report(&aside);
-        let job = job.map(|job| job_id(&job)).transpose()?;
-        Ok(job.map(|job| Claim { job, expired }))
+        let claim = |(job, expired): (String, bool)| job_id(&job).map(|job| Claim { job, expired });
+        claimed.into_iter().map(claim).collect()
     }
 
     async fn next_expiry(&self) -> Result<Option<Duration>, BoardError> {

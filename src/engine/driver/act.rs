@@ -58,13 +58,46 @@ impl Driver {
         }
     }
 
-    /// Begins an attempt. What `waits` takes no place; all else has got its own.
+    /// Begins an attempt. What `waits` takes no place; all else has got its own. What starts no process begins here: if
+    /// it is done at once, nobody else has to be woken for it. A process is started elsewhere, beside the next commit.
     fn begin(&mut self, command: Command, waits: bool, place: Option<OwnedSemaphorePermit>) {
+        let task = self.context.plan.task(command.atom);
+        let kind = task.map(|task| &sides_action(task, command.phase).0.kind);
+        let kind = kind.and_then(|kind| self.context.kinds.get(kind));
+        let elsewhere = kind.is_some_and(|kind| kind.schema().process);
         let running = Running::new(&command, waits);
-        let cancel = running.cancel.clone();
-        self.running.insert(command.atom, running);
+        let (atom, cancel) = (command.atom, running.cancel.clone());
         let attempt = Attempt::new(self.context.clone(), command, cancel, None);
-        self.attempts.spawn(attempt.run(place));
+        if elsewhere {
+            self.starts |= place.is_some();
+            self.running.insert(atom, running);
+            self.attempts.spawn(attempt.run(place));
+        } else {
+            self.attempt(atom, running, attempt.run(place));
+        }
+    }
+
+    /// Makes an attempt, as far as it gets without waiting; what is left of it goes on by itself.
+    fn attempt(
+        &mut self,
+        atom: AtomId,
+        running: Running,
+        attempt: impl Future<Output = Ended> + Send + 'static,
+    ) {
+        let mut attempt = Box::pin(attempt);
+        match attempt
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(ended) => self.ended.push_back(Untried {
+                ended,
+                stopped: false,
+            }),
+            Poll::Pending => {
+                self.running.insert(atom, running);
+                self.attempts.spawn(attempt);
+            }
+        }
     }
 
     fn ask(&mut self, command: Command) {
@@ -78,9 +111,14 @@ impl Driver {
     }
 
     /// Begins what waits for a place, as long as there are places; then gets into the line for the next one. The jobs
-    /// of a conductor take turns: each is in that line once.
+    /// of a conductor take turns: each is in that line once. No more at once than go into a step: it is called again
+    /// after each.
     pub(super) fn fill_places(&mut self) {
-        while self.waiting.wants_place() && self.place.is_none() && !self.context.stop.is_given() {
+        while self.waiting.wants_place()
+            && self.place.is_none()
+            && self.ended.len() < Step::FULL
+            && !self.context.stop.is_given()
+        {
             match Arc::clone(&self.context.slots).try_acquire_owned() {
                 Ok(place) => self.take_place(place),
                 Err(TryAcquireError::NoPermits) => {
@@ -101,7 +139,6 @@ impl Driver {
     /// A place has come: whoever is first in the line begins.
     fn take_place(&mut self, place: OwnedSemaphorePermit) {
         if let Some(command) = self.waiting.next_in_line() {
-            self.starts = true;
             self.begin(command, false, Some(place));
         }
     }
@@ -126,20 +163,7 @@ impl Driver {
             let running = Running::new(&command, true);
             let (atom, cancel) = (command.atom, running.cancel.clone());
             let attempt = Attempt::new(self.context.clone(), command, cancel, None);
-            let mut attempt = Box::pin(attempt.since(began).run(None));
-            match attempt
-                .as_mut()
-                .poll(&mut Context::from_waker(Waker::noop()))
-            {
-                Poll::Ready(ended) => self.ended.push_back(Untried {
-                    ended,
-                    stopped: false,
-                }),
-                Poll::Pending => {
-                    self.running.insert(atom, running);
-                    self.attempts.spawn(attempt);
-                }
-            }
+            self.attempt(atom, running, attempt.since(began).run(None));
         }
     }
 

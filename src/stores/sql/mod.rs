@@ -3,10 +3,12 @@
 //! Every method is one script, which is one transaction; a batch of steps takes two, but for a few in MySQL.
 
 mod commit;
+#[macro_use]
 mod dialect;
 mod packet;
 mod read;
 mod statements;
+mod take;
 
 use async_trait::async_trait;
 
@@ -16,9 +18,9 @@ use self::read::FORM;
 use crate::model::{ConductorId, Epoch, JobId, NewJob, Timestamp};
 use crate::ports::{
     Commit, Committed, Created, EventRow, JobSummary, Loaded, LogBatch, LogChunk, LogFilter,
-    Request, Store, StoreError,
+    Request, Store, StoreError, Taken,
 };
-use crate::sql::{Args, Database, Durability, Row, Schema, SqlError};
+use crate::sql::{Args, Database, Durability, Kind, Row, Schema, SqlError};
 
 const SCHEMA: Schema = Schema {
     history: "store_migrations",
@@ -154,6 +156,17 @@ impl Store for SqlStore {
         let args = Args::new().text(job.to_string()).text(who.0.as_str());
         let rows = self.write(self.dialect.own, args).await?;
         Ok(rows.first().map(|row| row.int(0)).transpose()?.map(Epoch))
+    }
+
+    async fn take(
+        &self,
+        jobs: &[JobId],
+        who: &ConductorId,
+    ) -> Result<Vec<(JobId, Taken)>, StoreError> {
+        match self.database.kind() {
+            Kind::MySql => take::take(&self.database, jobs, who).await,
+            Kind::Sqlite | Kind::Postgres => Ok(Vec::new()),
+        }
     }
 
     async fn stall(

@@ -32,14 +32,14 @@ pub(super) async fn commit(
     let Some(packet) = packet(order.iter().map(|index| &steps[*index]), logs)? else {
         return Ok(None);
     };
-    let told = match database.pass(&packet).await {
+    let passed = match database.pass(&packet).await {
         // A step came before.
         Err(SqlError::Taken(_)) => None,
         other => other?,
     };
-    Ok(told.map(|told| {
+    Ok(passed.map(|passed| {
         let mut answers = vec![Committed::Fenced; steps.len()];
-        for (index, told) in order.into_iter().zip(told) {
+        for (index, told) in order.into_iter().zip(passed.told) {
             if let Some(asked) = told {
                 let requests = asked != 0;
                 answers[index] = Committed::Done { requests };

@@ -17,6 +17,8 @@ contract!(
     a_posting_whose_requirements_cannot_be_read_is_set_aside_until_it_is_posted_again,
     a_job_that_somebody_took_to_where_nobody_looks_is_found_by_the_sweep,
     no_job_is_claimed_twice_however_many_race,
+    some_are_claimed_at_once_as_one_after_the_other_would_be,
+    no_job_is_claimed_twice_by_those_who_claim_some,
     a_released_job_is_ready_in_its_old_place,
     a_completed_job_is_gone,
     only_the_holder_releases_and_completes,
@@ -201,6 +203,72 @@ async fn no_job_is_claimed_twice_however_many_race(kind: Kind) {
     }
     assert_eq!(claimed.len(), 40);
     assert_eq!(claimed.into_iter().collect::<BTreeSet<_>>(), jobs);
+}
+
+async fn some_are_claimed_at_once_as_one_after_the_other_would_be(kind: Kind) {
+    let (boards, _) = kind.with_time().await;
+    let able = vec!["[]".to_owned(), "[\"gpu\"]".to_owned()];
+    let x = who("x");
+    for (n, priority) in (0..12).zip(Priority::ALL.into_iter().rev().cycle()) {
+        let notice = Notice {
+            priority,
+            requires: able[usize::from(n % 3 == 0)].clone(),
+            ..notice(n)
+        };
+        boards.a.post(&notice, None).await.unwrap();
+    }
+    let other = Notice {
+        requires: "[\"moon\"]".into(),
+        ..notice(20)
+    };
+    boards.a.post(&other, None).await.unwrap();
+    let mut expected = boards.b.snapshot(100).await.unwrap();
+    expected.retain(|posting| posting.notice.job != other.job);
+    let expected: Vec<_> = expected.iter().map(|it| it.notice.job).collect();
+    let mut claimed = Vec::new();
+    loop {
+        let some = boards.a.claim_some(&x, &able, TTL, 5).await.unwrap();
+        assert!(some.len() <= 5, "{}", some.len());
+        if some.is_empty() {
+            break;
+        }
+        assert!(some.iter().all(|claim| !claim.expired));
+        claimed.extend(some.into_iter().map(|claim| claim.job));
+    }
+    assert_eq!(claimed, expected);
+    // All of them are leased, and to nobody else.
+    let held = boards.b.renew(&x, &claimed, TTL).await.unwrap();
+    assert_eq!(BTreeSet::from_iter(held), BTreeSet::from_iter(claimed));
+    let more = boards.b.claim_some(&who("y"), &able, TTL, 5).await.unwrap();
+    assert_eq!(more, []);
+}
+
+async fn no_job_is_claimed_twice_by_those_who_claim_some(kind: Kind) {
+    let (boards, _) = kind.with_time().await;
+    let mut jobs = BTreeSet::new();
+    for n in 0..40 {
+        jobs.insert(posted(&boards.a, n).await);
+    }
+    let claimers = (0..8).map(|n| {
+        let board = Arc::clone(if n % 2 == 0 { &boards.a } else { &boards.b });
+        tokio::spawn(async move {
+            let (who, able) = (who(&format!("c{n}")), anything());
+            let mut mine = Vec::new();
+            loop {
+                let some = board.claim_some(&who, &able, TTL, 3).await.unwrap();
+                if some.is_empty() {
+                    return mine;
+                }
+                mine.extend(some.into_iter().map(|claim| claim.job));
+            }
+        })
+    });
+    let mut claimed = Vec::new();
+    for claimer in claimers.collect::<Vec<_>>() {
+        claimed.extend(claimer.await.unwrap());
+    }
+    assert_eq!(claimed.len(), jobs.len());
+    assert_eq!(BTreeSet::from_iter(claimed), jobs);
 }
 
 async fn a_released_job_is_ready_in_its_old_place(kind: Kind) {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jobrunner::boards::sql::SqlBoard;
 use jobrunner::model::{ConductorId, JobId, Priority};
-use jobrunner::ports::{JobBoard, Notice, SystemClock};
+use jobrunner::ports::{JobBoard, Notice, Store, SystemClock};
+use jobrunner::stores::sql::SqlStore;
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use super::{as_admin, database};
 use crate::cli::Home;
 use crate::servers::{Kind, Server};
+use crate::store_contract::{job, who};
 
 /// A counter of MariaDB or MySQL, over all its sessions.
 async fn counter(admin: &mut MySqlConnection, name: &str) -> i64 {
@@ -70,6 +72,26 @@ async fn a_link_of_a_chain_costs_five_statements(kind: Kind) {
         (4.5..=5.2).contains(&each),
         "{each} statements for each link; {short} for 20"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_jobs_are_taken_on_with_one_commit_in_mariadb() {
+    let server = Server::start(Kind::MariaDb, &[]).await;
+    let mut admin = MySqlConnection::connect(&server.admin("mysql"))
+        .await
+        .unwrap();
+    let store = SqlStore::open(&server.database().await).await.unwrap();
+    let mut jobs = Vec::new();
+    for n in 0..10 {
+        let new = job(n);
+        store.create(&new).await.unwrap();
+        jobs.push(new.id);
+    }
+    let before = counter(&mut admin, "Com_commit").await;
+    let taken = store.take(&jobs, &who("x")).await.unwrap();
+    assert_eq!(counter(&mut admin, "Com_commit").await - before, 1);
+    let taken: Vec<_> = taken.into_iter().map(|(job, _)| job).collect();
+    assert_eq!(taken, jobs);
 }
 
 fn notice(n: u128, requires: &str) -> Notice {

@@ -17,6 +17,7 @@ contract!(
     every_claim_raises_the_epoch,
     one_epoch_is_given_once_whoever_races,
     a_job_is_owned_only_while_it_is_to_be_run,
+    what_is_taken_on_with_others_is_as_if_by_itself,
     a_stale_claim_can_do_nothing,
     claims_without_progress_are_counted_until_a_commit,
     a_stalled_job_is_stuck_until_somebody_asks,
@@ -124,6 +125,42 @@ async fn a_job_is_owned_only_while_it_is_to_be_run(stores: Stores) {
             taken,
             "{state}"
         );
+    }
+}
+
+async fn what_is_taken_on_with_others_is_as_if_by_itself(stores: Stores) {
+    let (old, me) = (who("old"), who("x"));
+    let new = posted(&stores.a, 1).await;
+    let (begun, epoch) = owned(&stores.a, 2, &old).await;
+    assert_eq!(commit(&stores.a, step(begun, &old, epoch, 0)).await, DONE);
+    let cancel = Request::Cancel(operator());
+    assert!(stores.a.request(begun, &cancel, AT).await.unwrap());
+    let mut jobs = vec![begun, job(9).id, new];
+    let mut not_to_be_run = Vec::new();
+    for (n, state) in (3..).zip([FlowState::Success, FlowState::Suspended]) {
+        let (job, epoch) = owned(&stores.a, n, &old).await;
+        let done = commit(&stores.a, ending(step(job, &old, epoch, 0), state)).await;
+        assert_eq!(done, DONE);
+        not_to_be_run.push((job, everything(&stores.b, job).await));
+        jobs.push(job);
+    }
+    let taken = stores.a.take(&jobs, &me).await.unwrap();
+    let mut epochs = vec![];
+    for (job, taken) in taken {
+        let loaded = stores.b.load(job).await.unwrap().unwrap();
+        assert_eq!(loaded.job.owner.as_ref(), Some(&me));
+        assert_eq!(loaded.job.epoch, taken.epoch);
+        assert_eq!(taken.loaded.unwrap(), loaded);
+        assert!(stores.b.owns(job, &me, taken.epoch).await.unwrap());
+        epochs.push((job, taken.epoch));
+    }
+    // Each store takes on all that are to be run, or none.
+    assert!(
+        epochs.is_empty() || epochs == [(new, Epoch(1)), (begun, Epoch(2))],
+        "{epochs:?}"
+    );
+    for (job, before) in not_to_be_run {
+        assert_eq!(everything(&stores.b, job).await, before);
     }
 }
 

@@ -1,5 +1,5 @@
--- ARGV: who, ttl, then the requirements that it meets. The job if there is one, whether its lease had run out, and what
--- was set aside.
+-- ARGV: who, ttl, how many at most, then the requirements that it meets. Each job with whether its lease had run out,
+-- and what was set aside.
 if lost() then
   return redis.error_reply(LOST)
 end
@@ -23,17 +23,20 @@ local function first(requires)
   end
 end
 
-local job, from, lowest
-for i = 3, #ARGV do
-  local candidate, place = first(ARGV[i])
-  if candidate and (not lowest or place < lowest) then
-    job, from, lowest = candidate, ARGV[i], place
+local claimed = {}
+while #claimed < tonumber(ARGV[3]) do
+  local job, from, lowest
+  for i = 4, #ARGV do
+    local candidate, place = first(ARGV[i])
+    if candidate and (not lowest or place < lowest) then
+      job, from, lowest = candidate, ARGV[i], place
+    end
   end
+  if not job then
+    break
+  end
+  claimed[#claimed + 1] = { job, redis.call('HEXISTS', HOLDERS, job) }
+  dequeue(job, from)
+  lease(job, ARGV[1], ARGV[2])
 end
-if not job then
-  return { false, 0, aside }
-end
-local expired = redis.call('HEXISTS', HOLDERS, job)
-dequeue(job, from)
-lease(job, ARGV[1], ARGV[2])
-return { job, expired, aside }
+return { claimed, aside }

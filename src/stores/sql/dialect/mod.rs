@@ -3,16 +3,27 @@
 //!
 //! A batch enters as one JSON array, whatever its size, so that each statement is prepared once.
 
+/// The columns of a job that is loaded, in the order in which `read::loaded` expects them, and where they are.
+macro_rules! job_columns {
+    () => {
+        "'job', j.id, j.name, j.state, j.reverting, j.abandoned, j.cause, j.deadline,
+            j.started_at, j.since, j.owner, j.epoch, j.requires, j.priority, j.created_at,
+            j.digest, j.seq, s.form, s.bundle, s.inputs, s.secrets, j.claims
+        FROM jobs AS j JOIN sources AS s ON s.job = j.id"
+    };
+}
+
 /// The rows of a job that is loaded.
 macro_rules! job_rows {
     () => {
-        "SELECT 'job', j.id, j.name, j.state, j.reverting, j.abandoned, j.cause, j.deadline,
-            j.started_at, j.since, j.owner, j.epoch, j.requires, j.priority, j.created_at,
-            j.digest, j.seq, s.form, s.bundle, s.inputs, s.secrets, j.claims
-        FROM jobs AS j JOIN sources AS s ON s.job = j.id WHERE j.id = $1;
+        concat!(
+            "SELECT ",
+            job_columns!(),
+            " WHERE j.id = $1;
         SELECT 'atom', atom, form, content FROM atoms WHERE job = $1 ORDER BY atom;
         SELECT 'request', id, form, body FROM requests WHERE job = $1 ORDER BY id;
         COMMIT"
+        )
     };
 }
 
