@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::compile::compiled_from;
+use crate::properties::config;
 use crate::suite::{KINDS, bundle_of};
 use crate::syntax::assert_presentable;
 
@@ -79,7 +80,7 @@ fn pieces() -> impl Strategy<Value = &'static str> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(config(2_000))]
 
     #[test]
     fn any_text_is_read_or_refused(text in "\\PC{0,300}") {

@@ -96,13 +96,32 @@ impl Reader<'_> {
                 let inside = children
                     .iter()
                     .find(|child| self.is_in_braces(child, start));
-                let open = inside.and_then(|child| self.text[start..child.start].rfind('{'));
-                (
-                    children,
-                    open.map_or(node.span.end as usize, |open| start + open),
-                )
+                let end = node.span.end as usize;
+                let open = match inside {
+                    Some(child) => self.text[start..child.start]
+                        .rfind('{')
+                        .map(|open| start + open),
+                    // Between the braces, there may be no more than comments.
+                    None => children
+                        .last()
+                        .and_then(|last| self.opens(last.node.span.end as usize, end)),
+                };
+                (children, open.unwrap_or(end))
             }
         }
+    }
+
+    /// Where a brace opens between two places that have nothing else than comments between them.
+    fn opens(&self, from: usize, to: usize) -> Option<usize> {
+        let mut at = from;
+        for line in self.text.get(from..to)?.split_inclusive(['\n', '\r']) {
+            let code = line.split('#').next().unwrap_or(line);
+            if let Some(open) = code.find('{') {
+                return Some(at + open);
+            }
+            at += line.len();
+        }
+        None
     }
 
     /// Whether an entry of something in a store is written with its key, between braces.

@@ -163,7 +163,7 @@ impl<'t> Reader<'t> {
             self.fill(&mut entry, child.node, child.after, extent, flow);
             entries.push(entry);
         }
-        if starts.is_empty() {
+        if starts.last().is_none_or(|last| *last < open) {
             head = self.beside(open, extent.end);
         }
         let end = self.rest(extent, shape, entries.is_empty());

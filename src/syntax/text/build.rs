@@ -1,14 +1,17 @@
 //! What the grammar found to nodes.
 
+mod store;
+mod value;
+
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use pest::iterators::{Pair, Pairs};
 
 use super::grammar::Rule;
-use super::{MAX_DEPTH, MAX_VALUE_BYTES, MAX_VALUES, Read, guess, literal, trouble};
-use crate::model::{SourceFile, Span, Type};
+use super::{MAX_DEPTH, Read, trouble};
+use crate::model::{SourceFile, Span};
 use crate::syntax::library::is_task_kind;
-use crate::syntax::problem::{Problems, duplicate_key, shown};
+use crate::syntax::problem::{Problems, duplicate_key};
 use crate::syntax::{Key, Node, NodeValue, Problem, Style, code};
 
 /// Makes the tree of a `file`, of which the grammar was given the first `readable` bytes.
@@ -290,121 +293,6 @@ impl Builder<'_, '_> {
         self.insert(&mut entries.found, key, node);
     }
 
-    /// `name = default`, in a store.
-    fn default(&mut self, key: &Key, value: Pair<'_, Rule>) -> Node {
-        let place = self.span(&value);
-        let word = value.as_str().trim();
-        if value.as_rule() == Rule::expression && Type::parse(word).is_some() {
-            let problem = Problem::error(
-                code::NO_EQUALS_SIGN,
-                place,
-                format!("`{word}` is a type, and stands where a default is wanted"),
-            );
-            self.problems.push(problem.help(format!(
-                "write `{name}: {word}` for the type, or `{name} = \"{word}\"` for a text",
-                name = shown(&key.text)
-            )));
-            return scalar(word.to_owned(), Style::Plain, place);
-        }
-        let node = self.value(value, Place::Declared);
-        let node = self.literal(node);
-        // A type stands for itself in the short form; a text does only as a default.
-        let (span, at) = (node.span, key.span);
-        declared(span, [("default", at, node)])
-    }
-
-    /// `name: type = default { about = "…" }`
-    fn typed(&mut self, pair: Pair<'_, Rule>, place: Place, entries: &mut Entries) {
-        let start = pair.as_span().start();
-        let mut parts = pair.into_inner();
-        // The grammar has taken the comment behind it, too.
-        let end = parts.clone().map(|part| self.span(&part).end).max();
-        let span = super::span(self.file, start, end.map_or(start, |end| end as usize));
-        let (Some(key), Some(kind)) = (parts.next(), parts.next()) else {
-            return;
-        };
-        let key = self.key(key);
-        let at = self.span(&kind);
-        if place != Place::Store {
-            let written = kind.as_str().trim();
-            let problem = trouble::colon(self.text, span, &key, written);
-            self.problems.push(problem);
-            let kind = scalar(written.to_owned(), Style::Plain, at);
-            self.insert(&mut entries.found, key, kind);
-            return;
-        }
-        let Some(kind) = kind.into_inner().next() else {
-            return;
-        };
-        let (word, node) = match kind.as_rule() {
-            Rule::choice => {
-                let items = kind.into_inner().filter_map(|item| self.item(item, false));
-                let items: Vec<Node> = items.collect();
-                let items = items.into_iter().map(|item| self.literal(item)).collect();
-                let value = NodeValue::List(items);
-                ("one_of", Node { value, span: at })
-            }
-            _ => {
-                let name = kind.as_str().trim().to_owned();
-                ("type", scalar(name, Style::Plain, at))
-            }
-        };
-        let rest: Vec<_> = parts.collect();
-        if rest.is_empty() && word == "type" {
-            self.insert(&mut entries.found, key, node);
-            return;
-        }
-        let mut said = Entries::default();
-        said.found.insert(word.to_owned(), (at, node));
-        for part in rest {
-            match part.as_rule() {
-                Rule::body => self.entries(part.into_inner(), Place::Declared, &mut said),
-                _ => {
-                    let default = self.value(part, Place::Declared);
-                    let default = self.literal(default);
-                    let place = Key {
-                        text: "default".to_owned(),
-                        span: default.span,
-                    };
-                    self.insert(&mut said.found, place, default);
-                }
-            }
-        }
-        let value = said.into_map();
-        self.insert(&mut entries.found, key, Node { value, span });
-    }
-
-    /// In a store, nothing is filled in: what has no quotes there lacks them.
-    fn literal(&mut self, node: Node) -> Node {
-        let span = node.span;
-        let value = match node.value {
-            NodeValue::Scalar {
-                text,
-                style: Style::Bare,
-            } => {
-                let written = self.text.get(span.range()).unwrap_or("").to_owned();
-                drop(text);
-                self.unquoted(
-                    span,
-                    &written,
-                    "no name stands for a value in `store`, and a text has quotes",
-                );
-                return scalar(written, Style::Text, span);
-            }
-            NodeValue::List(items) => {
-                NodeValue::List(items.into_iter().map(|item| self.literal(item)).collect())
-            }
-            NodeValue::Map(entries) => NodeValue::Map(
-                entries
-                    .into_iter()
-                    .map(|(key, node)| (key, self.literal(node)))
-                    .collect(),
-            ),
-            value @ (NodeValue::Null | NodeValue::Scalar { .. }) => value,
-        };
-        Node { value, span }
-    }
-
     fn mapping(&mut self, body: Pair<'_, Rule>, place: Place) -> Node {
         let span = self.span(&body);
         let mut entries = Entries::default();
@@ -413,149 +301,6 @@ impl Builder<'_, '_> {
             value: entries.into_map(),
             span,
         }
-    }
-
-    fn value(&mut self, pair: Pair<'_, Rule>, place: Place) -> Node {
-        let span = self.span(&pair);
-        let written = pair.as_str();
-        self.count(span, written);
-        match pair.as_rule() {
-            // No entry begins with a brace.
-            Rule::mapping if written.starts_with("{{") => {
-                let name = written.trim_matches(['{', '}']).trim();
-                self.report_entry(span, trouble::template(self.text, span, written));
-                scalar(format!("{{{{ {name} }}}}"), Style::Bare, span)
-            }
-            Rule::mapping => match pair.into_inner().next() {
-                Some(body) => Node {
-                    span,
-                    ..self.mapping(body, place)
-                },
-                None => Node {
-                    value: NodeValue::Map(Vec::new()),
-                    span,
-                },
-            },
-            Rule::list => self.list(pair, span, false),
-            Rule::block => {
-                let inside = written.get(3..written.len().saturating_sub(3));
-                scalar(literal::block(inside.unwrap_or("")), Style::Text, span)
-            }
-            Rule::text | Rule::raw => scalar(self.in_quotes(&pair), Style::Text, span),
-            Rule::word if written == "null" => Node {
-                value: NodeValue::Null,
-                span,
-            },
-            Rule::word => scalar(written.to_owned(), Style::Plain, span),
-            _ => self.expression(written, span),
-        }
-    }
-
-    fn expression(&mut self, written: &str, span: Span) -> Node {
-        let written = written.trim_end();
-        let span = Span {
-            end: span.start + u32::try_from(written.len()).unwrap_or(0),
-            ..span
-        };
-        // A space that the grammar does not know as one.
-        if written.is_empty() {
-            let problem = Problem::error(
-                code::MISSING_VALUE,
-                span,
-                "nothing that can be seen stands here",
-            );
-            let problem = problem.help("write a value: a text in quotes, a number, a name");
-            self.report_entry(span, problem);
-            return scalar(String::new(), Style::Text, span);
-        }
-        if matches!(written, "|" | ">" | "|-" | ">-") {
-            self.report_entry(span, trouble::yaml_block(span));
-            return scalar(String::new(), Style::Text, span);
-        }
-        if guess::is_text(written) {
-            if let Some(problem) = trouble::behind_quote(span, written) {
-                self.report_entry(span, problem);
-                return scalar(written.to_owned(), Style::Text, span);
-            }
-            self.unquoted(span, written, "this reads like text, and has no quotes");
-            return scalar(written.to_owned(), Style::Text, span);
-        }
-        scalar(format!("{{{{ {written} }}}}"), Style::Bare, span)
-    }
-
-    fn unquoted(&mut self, span: Span, written: &str, what: &str) {
-        let problem = trouble::unquoted(self.file, self.text, span, written, what);
-        self.report_entry(span, problem);
-    }
-
-    fn list(&mut self, pair: Pair<'_, Rule>, span: Span, capabilities: bool) -> Node {
-        let mut items = Vec::new();
-        if self.depth >= MAX_DEPTH {
-            self.given_up = true;
-            self.problems.push(super::too_deep(Span {
-                end: span.start + 1,
-                ..span
-            }));
-            return scalar(String::new(), Style::Text, span);
-        }
-        self.depth += 1;
-        for item in pair.into_inner() {
-            if self.given_up {
-                break;
-            }
-            items.extend(self.item(item, capabilities));
-        }
-        self.depth -= 1;
-        Node {
-            value: NodeValue::List(items),
-            span,
-        }
-    }
-
-    fn item(&mut self, item: Pair<'_, Rule>, capabilities: bool) -> Option<Node> {
-        match item.as_rule() {
-            Rule::broken | Rule::stray_in_list => {
-                self.broken(&item);
-                None
-            }
-            // `task NAME { … }` in a list.
-            Rule::named => {
-                let span = self.span(&item);
-                let (key, label, node) = self.task(item)?;
-                let NodeValue::Map(mut entries) = node.value else {
-                    return None;
-                };
-                let name = Key {
-                    text: "name".to_owned(),
-                    span: key,
-                };
-                entries.insert(0, (name, scalar(label.text, Style::Plain, label.span)));
-                let value = NodeValue::Map(entries);
-                Some(Node { value, span })
-            }
-            Rule::call if capabilities => {
-                let span = self.span(&item);
-                let mut parts = item.into_inner();
-                let (name, argument) = (parts.next()?, parts.next()?);
-                let key = Key {
-                    text: name.as_str().to_owned(),
-                    span: self.span(&name),
-                };
-                let argument = self.value(argument, Place::Value);
-                let value = NodeValue::Map(vec![(key, argument)]);
-                Some(Node { value, span })
-            }
-            _ => Some(self.value(item, Place::Value)),
-        }
-    }
-
-    /// `capabilities = [f(x), g]`: `f(x)` is `f: x`.
-    fn capabilities(&mut self, value: Pair<'_, Rule>) -> Node {
-        if value.as_rule() == Rule::list {
-            let span = self.span(&value);
-            return self.list(value, span, true);
-        }
-        self.value(value, Place::Value)
     }
 
     /// What is wrong with an entry that is not understood; its key, if it has one, and something in place of its value.
@@ -591,33 +336,6 @@ impl Builder<'_, '_> {
         self.silent_until = end + rest.find(['\n', '\r']).unwrap_or(rest.len());
     }
 
-    fn count(&mut self, span: Span, written: &str) {
-        self.values += 1;
-        let scalar = !written.starts_with(['{', '[']);
-        if scalar && written.len() > MAX_VALUE_BYTES && !self.given_up {
-            self.given_up = true;
-            let problem = Problem::error(
-                code::VALUE_TOO_LARGE,
-                Span {
-                    end: span.start + 1,
-                    ..span
-                },
-                format!(
-                    "the value that begins here is larger than {} MiB",
-                    MAX_VALUE_BYTES >> 20
-                ),
-            );
-            self.problems.push(problem.help(
-                "keep large texts and lists in files of their own, and give tasks their paths",
-            ));
-        } else if self.values > MAX_VALUES && !self.given_up {
-            self.given_up = true;
-            let what = format!("the file has more than {MAX_VALUES} values");
-            let problem = Problem::error(code::TOO_MANY_VALUES, span, what);
-            self.problems.push(problem.help("split the flow"));
-        }
-    }
-
     fn key(&mut self, pair: Pair<'_, Rule>) -> Key {
         let span = self.span(&pair);
         let text = match pair.into_inner().next() {
@@ -626,29 +344,6 @@ impl Builder<'_, '_> {
             None => String::new(),
         };
         Key { text, span }
-    }
-
-    /// The text of something in quotes.
-    fn in_quotes(&mut self, pair: &Pair<'_, Rule>) -> String {
-        let written = pair.as_str();
-        let quote = if pair.as_rule() == Rule::raw {
-            '\''
-        } else {
-            '"'
-        };
-        let inside = written.strip_prefix(quote).unwrap_or(written);
-        let inside = inside.strip_suffix(quote).unwrap_or(inside);
-        if quote == '\'' {
-            return inside.replace("\\'", "'");
-        }
-        let (text, wrong) = literal::unescape(inside);
-        let begin = pair.as_span().start() + 1;
-        for range in wrong {
-            let at = super::span(self.file, begin + range.start, begin + range.end);
-            let escape = inside.get(range).unwrap_or("");
-            self.problems.push(trouble::bad_escape(at, escape));
-        }
-        text
     }
 
     fn insert(&mut self, into: &mut IndexMap<String, (Span, Node)>, key: Key, node: Node) {

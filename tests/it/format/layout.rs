@@ -396,3 +396,16 @@ fn an_empty_flow_keeps_its_comments() {
         super::hold(&file(path, text));
     }
 }
+
+#[test]
+fn braces_of_a_name_with_nothing_but_comments_keep_them() {
+    for text in [
+        "flow {\n  store {\n    a: string = \"\" { # x\n      # y\n    }\n  }\n}\n",
+        "flow {\n  store {\n    a: string { # x\n      # y\n    }\n    b: any = { c = 1 } # z\n  }\n}\n",
+    ] {
+        laid_out(TEXT, text, text);
+        super::hold(&file(TEXT, text));
+    }
+    let yaml = "store:\n  a: # x\n    type: string\n    default: \"\"\n    # y\ntasks:\n  a:\n    sleep: 1s\n";
+    super::hold(&file(YAML, yaml));
+}

@@ -1,5 +1,6 @@
 //! Flows made at random: texts that YAML and templates make something of, comments wherever they can stand.
 
+use crate::properties::config;
 use jobrunner::syntax::well_formed;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -186,7 +187,7 @@ fn declared() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
+    #![proptest_config(config(300))]
 
     #[test]
     fn any_flow_reads_the_same_afterwards(flow in flow(), pretty in any::<bool>()) {
