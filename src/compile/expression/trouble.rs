@@ -317,6 +317,7 @@ mod tests {
 
     #[test]
     fn what_has_no_value_is_told_with_its_part_and_in_the_words_of_the_author() {
+        let mut wrong = Vec::new();
         for (text, said) in [
             (
                 "text + number",
@@ -348,23 +349,27 @@ mod tests {
             ),
             (
                 "text | upper(1)",
-                "`text | upper(1)`: more is given than it takes",
+                "`text | upper(1)`: in `upper(1)`, more is given than it takes",
             ),
             (
                 "text | replace",
-                "`text | replace`: it wants something in brackets that is not given",
+                "`text | replace`: in `replace`, it wants something in brackets that is not given",
             ),
             (
                 "text | round",
-                "`text | round`: `round` wants a number, and this is text",
+                "`text | round`: in `round`, `round` wants a number, and this is text",
             ),
             (
                 "range(1, 9, 0)",
                 "`range(1, 9, 0)`: `range` cannot go in steps of 0",
             ),
         ] {
-            assert_eq!(why(text).as_deref(), Some(said));
+            let found = why(text);
+            if found.as_deref() != Some(said) {
+                wrong.push(found);
+            }
         }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
     #[test]

@@ -129,7 +129,7 @@ fn a_service_that_dies_or_is_never_healthy_fails_with_the_end_of_its_output() {
     );
     let home = Home::with("f.flow.yaml", &flow(&deaf));
     let ran = home.run("run f.flow.yaml").exits(1).stdout;
-    assert!(ran.contains("it is not healthy after 0s"), "{ran}");
+    assert!(ran.contains("it is not healthy after 1s"), "{ran}");
     if let Ok(pid) = fs::read_to_string(home.path("pid")) {
         assert!(is_gone(pid.trim()), "it still runs: {pid}");
     }
