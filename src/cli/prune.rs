@@ -6,9 +6,8 @@ use clap::Args;
 
 use super::backend::Backend;
 use super::config::Config;
-use super::report::{Exit, Result};
+use super::report::{self, Exit, Result};
 use super::words::count;
-use super::{job, report};
 use crate::model::{JobId, Timestamp, parse_duration};
 use crate::ports::{Clock, SystemClock};
 
@@ -48,9 +47,9 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result {
         let page = backend.store.ended(before, after, PAGE).await?;
         let ids: Vec<JobId> = page.iter().map(|job| job.id).collect();
         if arguments.dry_run {
-            let all = job::Ids::of(&page);
             for one in &page {
-                let id = all.shortened(one.id);
+                // Whole: short ones would be told apart from those of this page alone.
+                let id = one.id;
                 let (name, state, since) = (&one.name, one.flow.state, one.flow.since);
                 report::print(&format!("{id}  {state}  {since}  {name}\n"))?;
             }
