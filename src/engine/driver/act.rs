@@ -58,13 +58,15 @@ impl Driver {
         }
     }
 
-    /// Begins an attempt. What `waits` takes no place; all else has got its own. What starts no process begins here: if
-    /// it is done at once, nobody else has to be woken for it. A process is started elsewhere, beside the next commit.
+    /// Begins an attempt. What `waits` takes no place; all else has got its own. What is alone in its job and starts no
+    /// process begins here: if it is done at once, nobody else has to be woken for it. What has others beside it is not
+    /// to keep them waiting, and a process is started beside the next commit.
     fn begin(&mut self, command: Command, waits: bool, place: Option<OwnedSemaphorePermit>) {
         let task = self.context.plan.task(command.atom);
         let kind = task.map(|task| &sides_action(task, command.phase).0.kind);
         let kind = kind.and_then(|kind| self.context.kinds.get(kind));
-        let elsewhere = kind.is_some_and(|kind| kind.schema().process);
+        let process = kind.is_some_and(|kind| kind.schema().process);
+        let elsewhere = process || !self.running.is_empty() || !self.waiting.is_empty();
         let running = Running::new(&command, waits);
         let (atom, cancel) = (command.atom, running.cancel.clone());
         let attempt = Attempt::new(self.context.clone(), command, cancel, None);
@@ -111,14 +113,9 @@ impl Driver {
     }
 
     /// Begins what waits for a place, as long as there are places; then gets into the line for the next one. The jobs
-    /// of a conductor take turns: each is in that line once. No more at once than go into a step: it is called again
-    /// after each.
+    /// of a conductor take turns: each is in that line once.
     pub(super) fn fill_places(&mut self) {
-        while self.waiting.wants_place()
-            && self.place.is_none()
-            && self.ended.len() < Step::FULL
-            && !self.context.stop.is_given()
-        {
+        while self.waiting.wants_place() && self.place.is_none() && !self.context.stop.is_given() {
             match Arc::clone(&self.context.slots).try_acquire_owned() {
                 Ok(place) => self.take_place(place),
                 Err(TryAcquireError::NoPermits) => {
