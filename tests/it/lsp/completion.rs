@@ -252,7 +252,7 @@ fn the_text_notation_is_completed_too() {
 fn kinds_that_are_written_in_the_language_and_sub_flows_are_completed_too() {
     let greet = "task: greet\nabout: Say hello\nparams:\n  who: { type: string, about: Who is greeted }\n  tone: { one_of: [warm, cold], default: warm }\nexecute: { shell: 'echo {{ who }} {{ tone }}' }\nresult: { text: stdout }\n";
     let inner = "store: { title: string, loud: false }\ntasks: { a: { exec: [echo, '{{ title }}', '{{ loud }}'], provides: said } }\nprovides: [said]\n";
-    let home = Home::with("tasks/greet.task.yaml", &greet).and("inner.flow.yaml", inner);
+    let home = Home::with("tasks/greet.task.yaml", greet).and("inner.flow.yaml", inner);
     let (yaml, text) = (home.path("f.flow.yaml"), home.path("f.flow"));
     let uri = |path: &std::path::Path| format!("file://{}", path.display());
     let (yaml, text) = (uri(&yaml), uri(&text));
@@ -360,14 +360,8 @@ fn kinds_that_are_written_in_the_language_and_sub_flows_are_completed_too() {
     for (uri, marked, present, absent) in cases {
         let found = proposed(&mut editor, uri, marked);
         let holds = |name: &&str| found.iter().any(|found| found == name);
-        assert!(
-            present.iter().all(|name| holds(name)),
-            "{marked}: {found:?}"
-        );
-        assert!(
-            !absent.iter().any(|name| holds(name)),
-            "{marked}: {found:?}"
-        );
+        assert!(present.iter().all(holds), "{marked}: {found:?}");
+        assert!(!absent.iter().any(holds), "{marked}: {found:?}");
     }
     // A word that is text has quotes where one without them would be a name.
     let marked = "flow { task a { greet { tone = ¦ } } }";
