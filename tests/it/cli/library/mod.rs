@@ -235,6 +235,40 @@ fn a_task_kind_runs_by_itself_and_a_project_may_have_its_own() {
         ),
         (serde_json::json!({ "mkdir": "x", "shell": "y" }), false),
         (
+            serde_json::json!({ "file_write": { "path": "x", "content": "y", "mode": 755 } }),
+            true,
+        ),
+        (
+            serde_json::json!({ "file_write": { "path": "x", "content": "y", "mode": "rwx" } }),
+            false,
+        ),
+        (
+            serde_json::json!({ "service": { "command": ["x"], "port": "80" } }),
+            true,
+        ),
+        (
+            serde_json::json!({ "service": { "command": ["x"], "port": 70000 } }),
+            false,
+        ),
+        (serde_json::json!({ "service": { "command": [] } }), false),
+        (serde_json::json!({ "service": { "command": "x" } }), true),
+        (
+            serde_json::json!({ "service": { "command": "{{ y }}" } }),
+            true,
+        ),
+        (
+            serde_json::json!({ "service": { "command": "x y" } }),
+            false,
+        ),
+        (
+            serde_json::json!({ "wait_for_http": { "url": "http://a.test/", "expect": 200 } }),
+            true,
+        ),
+        (
+            serde_json::json!({ "rsync": { "src": "a", "dest": "b", "delete": "true" } }),
+            true,
+        ),
+        (
             serde_json::json!({ "flow": "x", "with": { "a": 1 }, "max_parallel": 2 }),
             true,
         ),

@@ -200,6 +200,29 @@ tasks:
 }
 
 #[test]
+fn the_pid_of_a_service_is_that_of_its_program() {
+    for keep in [false, true] {
+        let flow = format!(
+            r#"
+tasks:
+  api:
+    service: {{ command: [sh, -c, "trap 'touch reloaded' HUP; echo $$ > pid; while :; do sleep 0.02; done"], check: [test, -s, pid], keep: {keep} }}
+    provides: {{ pid: pid }}
+  reload: {{ exec: [kill, -HUP, "{{{{ pid }}}}"] }}
+  reloaded: {{ needs: [reload], shell: "until test -e reloaded; do sleep 0.02; done", timeout: 30s }}
+  alive: {{ needs: [reloaded], exec: [kill, "-0", "{{{{ pid }}}}"] }}
+  last: {{ needs: [alive], exec: ["false"] }}
+"#
+        );
+        let home = Home::with("f.flow.yaml", &flow);
+        let ran = home.run("run f.flow.yaml").exits(1);
+        assert!(ran.stdout.contains("`last` failed"), "{}", ran.text());
+        let pid = fs::read_to_string(home.path("pid")).unwrap();
+        assert!(is_gone(pid.trim()), "{keep}");
+    }
+}
+
+#[test]
 fn a_service_is_stopped_by_the_next_conductor_if_the_first_dies_over_it() {
     let service = "{ command: [sh, -c, \"trap 'touch asked; until test -e go; do sleep 0.02; done; exit' TERM; echo $$ > pid; while :; do sleep 0.05; done\"], check: [test, -s, pid], keep: true }";
     let home = Home::with(
