@@ -66,6 +66,11 @@ impl Questions {
         !self.open.is_empty()
     }
 
+    /// Asks no longer: when this is over, no process of a question is left.
+    pub(super) async fn end(&mut self) {
+        self.asked.shutdown().await;
+    }
+
     /// What was true when it was asked may not be true any more.
     pub(super) fn forget(&mut self) {
         self.answers.clear();

@@ -197,6 +197,18 @@ impl Server {
 
     /// As if its machine lost power.
     pub fn kill(&mut self) {
+        // Each connection of a PostgreSQL has a process of its own, which outlives it for a moment.
+        self.freeze();
+        let server = self.daemon.as_ref().expect("it was started").server;
+        let server = server.as_raw_nonzero();
+        let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
+        for child in children.unwrap().split_whitespace() {
+            kill_process(Pid::from_raw(child.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+            let stat = format!("/proc/{child}/stat");
+            while !fs::read_to_string(&stat).unwrap().contains(") Z ") {
+                std::thread::yield_now();
+            }
+        }
         self.daemon = None;
     }
 
