@@ -47,7 +47,7 @@ pub async fn place(name: &str) -> Place {
             Place::Served(Server::start(Kind::MariaDb, &options).await)
         }
         "postgres" => {
-            let options = ["-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"];
+            let options = ["shared_buffers=512MB", "max_wal_size=4GB"];
             Place::Served(Server::start(Kind::Postgres, &options).await)
         }
         other => panic!("there is no `{other}`: redis, sqlite, mariadb, postgres"),

@@ -61,6 +61,22 @@ def expiring(board, expiry):
     board.claim = claim_and_renew
 
 
+def ending(board, conductor):
+    """Has the conductor stop when it has given up a job in whatever way, also if the board refuses that."""
+
+    def stopping(give_up):
+        def give_up_and_stop(*arguments):
+            try:
+                give_up(*arguments)
+            finally:
+                conductor.stop()
+
+        return give_up_and_stop
+
+    for name in ("consume", "abandon", "trash"):
+        setattr(board, name, stopping(getattr(board, name)))
+
+
 def post(servers, given):
     with servers.board(NAMESPACE) as board:
         servers.post(board, chain, given.tasks, given.ledger)
@@ -71,7 +87,9 @@ def conduct(servers, given):
     CONDUCTOR = given.number
     with servers.board(NAMESPACE) as board:
         expiring(board, given.expiry)
-        servers.conductor(board, f"conductor-{given.number}").run(max_dispatches=1)
+        conductor = servers.conductor(board, f"conductor-{given.number}")
+        ending(board, conductor)
+        conductor.run()
 
 
 def report(servers, _):
