@@ -1,7 +1,7 @@
 //! The cluster: a board in Redis, a store in MariaDB, conductors; and OpenStack TaskFlow on the same two servers.
 //!
-//! `cargo bench --bench cluster` prints a table; arguments choose among `bare`, `chain`, `independent`, `jobs`, `first`,
-//! `takeover`, `frozen`. It starts its own servers, on free ports, with data that is thrown away. TaskFlow takes part if
+//! `cargo bench --bench cluster` prints a table; arguments choose among `bare`, `chain`, `independent`, `jobs`, `served`,
+//! `first`, `takeover`, `frozen`. It starts its own servers, on free ports, with data that is thrown away. TaskFlow takes part if
 //! there is a virtual environment for it:
 //!
 //!     python3 -m venv benches/peers/.venv
@@ -165,6 +165,12 @@ impl Cluster {
         self.board.post(&notice, None).await.expect("it is posted");
     }
 
+    async fn post_all(&self, jobs: &[NewJob]) {
+        for job in jobs {
+            self.post(job).await;
+        }
+    }
+
     fn conductor(&self) -> Conductor {
         Conductor::new(
             Settings::new(None, fastrand::u64(..)),
@@ -176,16 +182,31 @@ impl Cluster {
         )
     }
 
-    /// Posts `jobs` jobs and runs them all; how long both take.
-    async fn run(&mut self, flow: &str, jobs: u32) -> Ran {
+    /// Posts `jobs` jobs, one after the other, and runs them all; how long both take.
+    async fn run(&mut self, flow: &str, jobs: u32, conductor: Works) -> Ran {
         let all: Vec<NewJob> = (0..jobs).map(|_| self.job(flow)).collect();
         let before = self.counted().await;
         let start = Instant::now();
-        for job in &all {
-            self.post(job).await;
+        match conductor {
+            Works::Afterwards => {
+                self.post_all(&all).await;
+                let done = self.conductor().run(Until::Empty, Stop::new()).await;
+                done.expect("the conductor ends");
+            }
+            Works::Meanwhile => {
+                let stop = Stop::new();
+                let running = self.conductor();
+                let told = stop.clone();
+                let running = tokio::spawn(async move { running.run(Until::Stopped, told).await });
+                self.post_all(&all).await;
+                while !self.store.jobs(false, 1).await.expect("a list").is_empty() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                stop.in_order();
+                let done = running.await.expect("it does not panic");
+                done.expect("the conductor ends");
+            }
         }
-        let done = self.conductor().run(Until::Empty, Stop::new()).await;
-        done.expect("the conductor ends");
         let seconds = start.elapsed().as_secs_f64();
         let after = self.counted().await;
         let jobs = self.store.jobs(true, jobs).await.expect("they are listed");
@@ -200,6 +221,15 @@ impl Cluster {
             commits: (after[1] - before[1]) as f64,
         }
     }
+}
+
+/// When the conductor is at work.
+#[derive(Clone, Copy)]
+enum Works {
+    /// Once everything is posted.
+    Afterwards,
+    /// While jobs are posted, and on until there is none.
+    Meanwhile,
 }
 
 /// What a run took.
@@ -348,7 +378,7 @@ async fn main() {
     let theirs = mariadb.database().await;
     let mut cluster = Cluster::new(&mariadb, &redis).await;
     // What is prepared once is not counted.
-    cluster.run(&list(3), 1).await;
+    cluster.run(&list(3), 1, Works::Afterwards).await;
     let mut bound = None;
     if ["bare", "chain", "independent"].into_iter().any(is_chosen) {
         bound = Some(bare::measure(&mariadb.database().await).await);
@@ -384,6 +414,15 @@ async fn main() {
             600,
             40,
         ),
+        (
+            "served",
+            "jobs of three tasks, run while posted",
+            list(3),
+            200,
+            200,
+            600,
+            40,
+        ),
     ];
     for (what, about, flow, n, jobs, tasks, peer_n) in runs {
         if !is_chosen(what) {
@@ -394,8 +433,12 @@ async fn main() {
             "independent" => bound.as_ref().map(|bound| (bound.rows, "row")),
             _ => None,
         };
+        let conductor = match what {
+            "served" => Works::Meanwhile,
+            _ => Works::Afterwards,
+        };
         for _ in 0..3 {
-            let ran = cluster.run(&flow, jobs).await;
+            let ran = cluster.run(&flow, jobs, conductor).await;
             assert_eq!(ran.tasks, tasks, "all of them ran");
             tell("jobrunner", about, n, &ran, bound);
         }

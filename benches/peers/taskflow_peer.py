@@ -119,14 +119,32 @@ def run_jobs(servers, n):
         return time.monotonic() - started, []
 
 
-def run_first(servers, n):
-    """From posting a job to the start of its task, on a board on which a conductor waits; `n` times."""
-    took = []
+@contextlib.contextmanager
+def boards_of_two(servers):
+    """The board of a conductor, and that of whoever posts, in one namespace."""
     with servers.board() as board, servers.board() as other:
-        # Both look at one namespace.
         other._namespace = board._namespace
         for name in ("trash_key", "sequence_key", "listings_key"):
             other.__dict__.pop(name, None)
+        yield board, other
+
+
+def run_served(servers, n):
+    """`n` jobs of three tasks each, posted while a conductor is at work."""
+    with boards_of_two(servers) as (board, other):
+        started = time.monotonic()
+        with working(servers.conductor(board)):
+            for _ in range(n):
+                servers.post(other, chain, 3)
+            while other.job_count or board.job_count:
+                time.sleep(0.005)
+        return time.monotonic() - started, []
+
+
+def run_first(servers, n):
+    """From posting a job to the start of its task, on a board on which a conductor waits; `n` times."""
+    took = []
+    with boards_of_two(servers) as (board, other):
         started = time.monotonic()
         with working(servers.conductor(board)):
             for _ in range(n):
@@ -140,7 +158,7 @@ def run_first(servers, n):
         return time.monotonic() - started, took
 
 
-WHAT = {"chain": run_chain, "independent": run_independent, "jobs": run_jobs, "first": run_first}
+WHAT = {"chain": run_chain, "independent": run_independent, "jobs": run_jobs, "served": run_served, "first": run_first}
 
 
 def main():
