@@ -70,6 +70,8 @@ pub(super) fn served(
         format!("--socket={}", folder.join("socket").display()),
         format!("--pid-file={}", folder.join("pid").display()),
         format!("--init-file={}", init.display()),
+        // A server that starts removes what others of its kind have in the same folder.
+        format!("--tmpdir={}", folder.display()),
         format!("--port={port}"),
         "--bind-address=127.0.0.1".to_owned(),
         "--skip-name-resolve".to_owned(),
