@@ -164,10 +164,14 @@ fn atoms<'a>(packet: &mut Packet, steps: impl Iterator<Item = &'a Commit>) -> Re
         }
     }
     if between == "),(" {
-        packet.sql(
-            ") ON DUPLICATE KEY UPDATE name = VALUES(name), state = VALUES(state), \
-             epoch = VALUES(epoch), form = VALUES(form), content = VALUES(content)",
-        );
+        // A row that was to be inserted has a name in MySQL (8.0.19), which gives up `VALUES()`, and none in MariaDB.
+        // Each reads only what stands in comments of its own.
+        packet.sql(") /*!80019 AS b*/ ON DUPLICATE KEY UPDATE ");
+        packet.sql("name = /*!80019 b.name*//*M! VALUES(name)*/, ");
+        packet.sql("state = /*!80019 b.state*//*M! VALUES(state)*/, ");
+        packet.sql("epoch = /*!80019 b.epoch*//*M! VALUES(epoch)*/, ");
+        packet.sql("form = /*!80019 b.form*//*M! VALUES(form)*/, ");
+        packet.sql("content = /*!80019 b.content*//*M! VALUES(content)*/");
         packet.end();
     }
     Ok(())
