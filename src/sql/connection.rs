@@ -24,8 +24,8 @@ const PACKET: usize = 1 << 20;
 
 /// What every session of MySQL and MariaDB begins with. Whoever writes sees what was committed before each statement,
 /// and locks nothing that it does not change. NULL is refused where none may be, in the middle of many rows too: by
-/// that a [`Packet`] ends whose guard has changed nothing. A machine that dies in the middle of a transaction must not hold its
-/// locks for hours: the server ends a session that says nothing, MariaDB only within a transaction.
+/// that a [`Packet`] ends whose guard has changed nothing. A machine that dies in the middle of a transaction must not
+/// hold its locks for hours: the server ends a session that says nothing, MariaDB only within a transaction.
 const MYSQL_SESSION: &str = "
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
     SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), innodb_lock_wait_timeout = 5
