@@ -97,7 +97,7 @@ fn check<'a>(flows: &Flows, name: &'a str, piped: Option<Notation>) -> Outcome<'
         }),
         name => flows.open(name),
     };
-    let (bundle, ok, problems) = match opened {
+    let (bundle, ok, mut problems) = match opened {
         Ok(bundle) => {
             let (bundle, (plan, problems)) = source::check_with(flows, bundle);
             let ok = plan.is_some() && !has_errors(&problems);
@@ -106,6 +106,13 @@ fn check<'a>(flows: &Flows, name: &'a str, piped: Option<Notation>) -> Outcome<'
         Err(Error::Flow { bundle, problems }) => (bundle, false, problems),
         Err(error) => return Err((name, error)),
     };
+    if name == STDIN {
+        // It has no name that could be another one.
+        let misnamed = |problem: &&mut Problem| problem.code == code::WRONG_NOTATION;
+        for problem in problems.iter_mut().filter(misnamed) {
+            problem.help = Some("leave `--notation` out: it is told by the text".to_owned());
+        }
+    }
     Ok(Checked {
         name,
         bundle,

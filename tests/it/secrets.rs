@@ -228,6 +228,15 @@ fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
+/// What a command prints, kept with all that is searched.
+fn said(home: &Home, arguments: &str, code: i32, all: &mut Vec<(String, Vec<u8>)>) -> String {
+    let ran = home.run(arguments).exits(code);
+    let out = ran.stdout.clone().into_bytes();
+    all.push((format!("{arguments} (out)"), out));
+    all.push((format!("{arguments} (err)"), ran.stderr.into_bytes()));
+    ran.stdout
+}
+
 /// Where the secrets are in these, with what stands around them.
 fn leaks(all: &[(String, Vec<u8>)]) -> Vec<String> {
     let mut found = Vec::new();
@@ -266,15 +275,7 @@ async fn no_secret_is_kept_printed_or_shown() {
         server.uri()
     );
     let mut all: Vec<(String, Vec<u8>)> = Vec::new();
-    let mut say = |arguments: &str, code: i32| {
-        let ran = home.run(arguments).exits(code);
-        all.push((
-            format!("{arguments} (out)"),
-            ran.stdout.clone().into_bytes(),
-        ));
-        all.push((format!("{arguments} (err)"), ran.stderr.into_bytes()));
-        ran.stdout
-    };
+    let mut say = |arguments: &str, code: i32| said(&home, arguments, code, &mut all);
     say("check telling.flow.yaml", 0);
     say("graph telling.flow.yaml", 0);
     say(&format!("post {values} --hierarchy"), 0);

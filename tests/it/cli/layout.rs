@@ -165,6 +165,14 @@ fn standard_input_goes_to_standard_output() {
     assert_eq!(piped(&home, "check -", text), ok(""));
     assert_eq!(piped(&home, "check --notation text -", text), ok(""));
     assert_eq!(piped(&home, "check --notation yaml -", text).1, Some(2));
+    let (told, _) = piped(&home, "check --format json --notation text -", CROOKED);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let problem = &told["flows"][0]["problems"][0];
+    assert_eq!(problem["code"], "wrong-notation");
+    assert_eq!(
+        problem["help"],
+        "leave `--notation` out: it is told by the text"
+    );
     let wrong = "tasks: { a: { shel: x } }\n";
     let (told, code) = piped(&home, "check --format json -", wrong);
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer};
 
-use super::{Mirror, home, leaks};
+use super::{Mirror, home, leaks, said};
 use crate::lsp::{Editor, YAML};
 use crate::servers::redis::Redis;
 use crate::servers::{Kind, Server};
@@ -118,15 +118,7 @@ async fn search(kind: Kind, options: &[&str]) {
         api.uri()
     );
     let mut all: Vec<(String, Vec<u8>)> = Vec::new();
-    let mut say = |arguments: &str, code: i32| {
-        let ran = home.run(arguments).exits(code);
-        all.push((
-            format!("{arguments} (out)"),
-            ran.stdout.clone().into_bytes(),
-        ));
-        all.push((format!("{arguments} (err)"), ran.stderr.into_bytes()));
-        ran.stdout
-    };
+    let mut say = |arguments: &str, code: i32| said(&home, arguments, code, &mut all);
     say("check --format json telling.flow.yaml", 0);
     say("check --format sarif telling.flow.yaml", 0);
     say("graph telling.flow.yaml", 0);
