@@ -56,27 +56,32 @@ impl Taking {
     /// What the store gave, once it has; `None` if the job has to be taken on by itself.
     pub(super) async fn taken(self, shared: &Shared) -> (Requests, Option<Taken>) {
         if !self.all.is_empty() {
-            let jobs: Vec<JobId> = self.all.iter().map(|(job, _)| *job).collect();
-            match shared.store.take(&jobs, &shared.settings.id).await {
-                Ok(taken) => {
-                    if !taken.is_empty() {
-                        shared.store_outage.answered(Access::Write);
-                    }
-                    let mut waiting = self.all;
-                    for (job, taken) in taken {
-                        if let Some(at) = waiting.iter().position(|(one, _)| *one == job) {
-                            // Whoever is gone has no use for it.
-                            let _ = waiting.swap_remove(at).1.send(taken);
-                        }
-                    }
-                }
-                Err(error @ StoreError::Unavailable { .. }) => {
-                    shared.store_outage.failed(Access::Write, &error);
-                }
-                // Whose fault that is shows when each is taken on by itself.
-                Err(StoreError::Corrupt(_) | StoreError::Newer { .. }) => {}
-            }
+            take(shared, self.all).await;
         }
         (self.requests, self.taken.await.ok())
+    }
+}
+
+/// Asks the store for all of them, and hands on what it gives; who gets nothing learns that too, for nobody is left
+/// then who could send it.
+async fn take(shared: &Shared, mut waiting: Vec<(JobId, oneshot::Sender<Taken>)>) {
+    let jobs: Vec<JobId> = waiting.iter().map(|(job, _)| *job).collect();
+    match shared.store.take(&jobs, &shared.settings.id).await {
+        Ok(taken) => {
+            if !taken.is_empty() {
+                shared.store_outage.answered(Access::Write);
+            }
+            for (job, taken) in taken {
+                if let Some(at) = waiting.iter().position(|(one, _)| *one == job) {
+                    // Whoever is gone has no use for it.
+                    let _ = waiting.swap_remove(at).1.send(taken);
+                }
+            }
+        }
+        Err(error @ StoreError::Unavailable { .. }) => {
+            shared.store_outage.failed(Access::Write, &error);
+        }
+        // Whose fault that is shows when each is taken on by itself.
+        Err(StoreError::Corrupt(_) | StoreError::Newer { .. }) => {}
     }
 }

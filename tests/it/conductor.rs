@@ -637,6 +637,28 @@ async fn when_store_and_board_are_away_tasks_end_before_the_lease_does() {
 }
 
 #[tokio::test]
+async fn what_is_claimed_while_the_store_is_away_is_taken_on_once_it_is_back() {
+    let mut town = Town::new();
+    let mut jobs = Vec::new();
+    for _ in 0..3 {
+        jobs.push(town.post(QUICK).await);
+    }
+    town.store.away.store(true, Ordering::SeqCst);
+    let at_work = town.start("a", Until::Stopped);
+    town.pass_until("the claims", async || {
+        let postings = town.board.snapshot(100).await.unwrap();
+        postings.iter().all(|posting| posting.lease.is_some())
+    })
+    .await;
+    town.store.away.store(false, Ordering::SeqCst);
+    for job in jobs {
+        town.until_state(job, FlowState::Success).await;
+    }
+    at_work.stop.in_order();
+    at_work.ended().await;
+}
+
+#[tokio::test]
 async fn an_epoch_rises_with_each_claim() {
     let mut town = Town::new();
     let job = town.post(HOLDS).await;

@@ -16,7 +16,7 @@ use jobrunner::model::{
 use jobrunner::ports::{
     BoardError, Call, Claim, Clock, Commit, Committed, Created, EventRow, JobBoard, JobSummary,
     Kinds, Loaded, LogBatch, LogChunk, LogFilter, Notice, Outcome, Posting, Registered,
-    Registration, Request, Store, StoreError, Stream, TaskKind,
+    Registration, Request, Store, StoreError, Stream, Taken, TaskKind,
 };
 use jobrunner::stores::MemoryStore;
 use petgraph::graph::DiGraph;
@@ -328,6 +328,23 @@ impl Store for Recording {
     async fn own(&self, job: JobId, who: &ConductorId) -> Result<Option<Epoch>, StoreError> {
         self.here()?;
         self.inner.own(job, who).await
+    }
+    async fn take(
+        &self,
+        jobs: &[JobId],
+        who: &ConductorId,
+    ) -> Result<Vec<(JobId, Taken)>, StoreError> {
+        self.here()?;
+        let mut taken = Vec::new();
+        for job in jobs {
+            let Some(epoch) = self.inner.own(*job, who).await? else {
+                continue;
+            };
+            let loaded = self.inner.load(*job).await?;
+            let loaded = loaded.ok_or_else(|| "its sources are gone".to_owned());
+            taken.push((*job, Taken { epoch, loaded }));
+        }
+        Ok(taken)
     }
     async fn stall(
         &self,
