@@ -314,7 +314,7 @@ impl Attempt {
         cancel: &CancellationToken,
         call: impl Future<Output = Result<Value, Failure>>,
     ) -> Result<Value, Failure> {
-        let mut call = pin!(call);
+        let mut call = pin!(self.context.term.bounds(cancel, call));
         let clock = &self.context.clock;
         let due = async {
             match deadline {

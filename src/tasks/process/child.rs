@@ -2,10 +2,10 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 
 use super::super::guard::Slot;
 use super::tree::Snapshot;
@@ -27,8 +27,7 @@ impl Leader {
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn start(command: Command, slot: Slot) -> io::Result<Self> {
-        let mut command = tokio::process::Command::from(command);
+    pub fn start(command: &mut Command, slot: Slot) -> io::Result<Self> {
         let child = command.spawn()?;
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let leader = Self {

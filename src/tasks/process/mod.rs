@@ -81,19 +81,29 @@ impl Processes {
             return Err(Failure::stopped());
         }
         program.env.extend(self.marks(call));
-        let mut command = program.command()?;
-        let slot = self.guard.reserve().await.map_err(system)?;
+        let mut command = tokio::process::Command::from(program.command()?);
         let (mut stdout, writer) = Pipe::new().map_err(system)?;
         command.stdout(writer);
         let (mut stderr, writer) = Pipe::new().map_err(system)?;
         command.stderr(writer);
-        tokio::select! {
-            biased;
-            () = call.cancel.cancelled() => return Err(Failure::stopped()),
-            () = call.term.lasts() => {}
-        }
-        let mut leader =
-            Leader::start(command, slot).map_err(|error| program.not_started(&error))?;
+        let mut leader = loop {
+            let slot = self.guard.reserve().await.map_err(system)?;
+            let mut leader =
+                Leader::start(&mut command, slot).map_err(|error| program.not_started(&error))?;
+            if !call.term.is_over() {
+                break leader;
+            }
+            // The conductor was frozen right before it started this. Nothing has been done: it takes longer to load a
+            // program than to kill it.
+            kill(&mut leader).await;
+            tokio::select! {
+                biased;
+                () = call.cancel.cancelled() => return Err(Failure::stopped()),
+                () = call.term.lasts() => {}
+            }
+        };
+        // It holds the other ends of the pipes.
+        drop(command);
 
         let mut capture = Capture::new(self.limit);
         let end = {
@@ -179,9 +189,7 @@ impl Processes {
         };
         let hunt = Hunt::new(mark, leader.group());
         self.end(call, hunt).await;
-        leader.kill_group();
-        // One that the system does not let go is not awaited for ever.
-        let _ = tokio::time::timeout(UNKILLABLE, leader.wait()).await;
+        kill(leader).await;
         End::Cancelled
     }
 
@@ -220,6 +228,12 @@ impl Processes {
             tokio::join!(stdout.drain(|_| {}), stderr.drain(|_| {}));
         });
     }
+}
+
+async fn kill(leader: &mut Leader) {
+    leader.kill_group();
+    // One that the system does not let go is not awaited for ever.
+    let _ = tokio::time::timeout(UNKILLABLE, leader.wait()).await;
 }
 
 fn judge(

@@ -1,10 +1,13 @@
 //! The end of a task's whole tree, when it is cancelled and when it is found again.
 
 use std::os::unix::process::CommandExt;
+use std::pin::pin;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jobrunner::model::{FailureKind, Phase, Value};
+use jobrunner::model::{FailureKind, Phase, Timestamp, Value};
+use jobrunner::ports::{SystemClock, Term};
 use serde_json::json;
 
 use super::{ended, lives, pids};
@@ -124,6 +127,25 @@ async fn a_call_that_is_cancelled_already_starts_nothing() {
     let failure = conductor().execute("shell", call).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Cancelled);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn what_was_started_after_its_term_does_nothing_until_that_is_extended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spec = shell("sleep 0.3; echo it >>done");
+    spec["dir"] = json!(folder.path());
+    let (mut call, _) = call(spec);
+    call.term = Term::new(Timestamp(0), Arc::new(SystemClock));
+    let term = call.term.clone();
+    let conductor = conductor();
+    let mut running = pin!(conductor.execute("shell", call));
+    let held_up = tokio::time::timeout(Duration::from_secs(1), &mut running).await;
+    assert!(held_up.is_err(), "it waits");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    term.extend(Timestamp(i64::MAX));
+    running.await.unwrap();
+    let done = std::fs::read_to_string(folder.path().join("done")).unwrap();
+    assert_eq!(done, "it\n");
 }
 
 /// A process of an attempt that another conductor began.
