@@ -67,8 +67,9 @@ impl Questions {
     }
 
     /// Asks no longer: when this is over, no process of a question is left.
-    pub(super) async fn end(&mut self) {
-        self.asked.shutdown().await;
+    pub(super) async fn end(&mut self, shared: &Shared) {
+        shared.capabilities.end();
+        while self.asked.join_next().await.is_some() {}
     }
 
     /// What was true when it was asked may not be true any more.

@@ -8,7 +8,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::net::TcpSocket;
+use tokio_util::sync::CancellationToken;
 
 use super::Settings;
 use crate::model::{Duration, Timestamp, Value, parse_size};
@@ -41,6 +43,7 @@ pub struct Capabilities {
     labels: BTreeSet<String>,
     own: BTreeMap<String, String>,
     answers: Mutex<HashMap<String, (Timestamp, bool)>>,
+    ended: CancellationToken,
 }
 
 impl Capabilities {
@@ -53,7 +56,13 @@ impl Capabilities {
             labels: settings.labels.clone(),
             own: settings.capabilities.clone(),
             answers: Mutex::default(),
+            ended: CancellationToken::new(),
         }
+    }
+
+    /// Ends what is being asked; nothing is had any more.
+    pub(super) fn end(&self) {
+        self.ended.cancel();
     }
 
     /// Asks for each requirement in order, and stops at the first that does not hold: it is given back as text.
@@ -95,8 +104,7 @@ impl Capabilities {
         if lasting && let Some(answer) = self.remembered(&question, now) {
             return answer;
         }
-        let asked = within(self.clock.as_ref(), LIMIT, self.ask(name, argument)).await;
-        let answer = asked.unwrap_or(false);
+        let answer = self.ask(name, argument).await;
         if lasting {
             let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
             if answers.len() >= REMEMBERED {
@@ -115,7 +123,7 @@ impl Capabilities {
 
     async fn ask(&self, name: &str, argument: &Value) -> bool {
         if let Some(command) = self.own.get(name) {
-            return succeeds(command, argument).await;
+            return self.succeeds(command, argument).await;
         }
         let words = words(argument);
         match name {
@@ -144,6 +152,35 @@ impl Capabilities {
             }
             _ => false,
         }
+    }
+
+    /// Whether a command of one's own succeeds; the argument is its `$1`. Afterwards nothing is left of it, unless it
+    /// has ended by itself.
+    async fn succeeds(&self, command: &str, argument: &Value) -> bool {
+        let mut process = tokio::process::Command::new("/bin/sh");
+        process
+            .args(["-c", command, "sh"])
+            .args(words(argument))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true);
+        let Ok(mut child) = process.spawn() else {
+            return false;
+        };
+        tokio::select! {
+            status = child.wait() => return status.is_ok_and(|status| status.success()),
+            () = self.clock.sleep(LIMIT) => {}
+            () = self.ended.cancelled() => {}
+        }
+        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        if let Some(group) = group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        // One that the system does not let go is not awaited for ever.
+        within(self.clock.as_ref(), LIMIT, child.wait()).await;
+        false
     }
 }
 
@@ -215,19 +252,6 @@ fn memory() -> Option<u64> {
     let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib << 10)
-}
-
-/// Whether a command of one's own succeeds; the argument is its `$1`.
-async fn succeeds(command: &str, argument: &Value) -> bool {
-    let mut process = tokio::process::Command::new("/bin/sh");
-    process
-        .args(["-c", command, "sh"])
-        .args(words(argument))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    process.status().await.is_ok_and(|status| status.success())
 }
 
 #[cfg(test)]

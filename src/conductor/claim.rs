@@ -65,7 +65,7 @@ pub(super) async fn work(
         }
         fatal = wait(shared, &mut jobs, &mut questions, stop, again).await;
     }
-    questions.end().await;
+    questions.end(shared).await;
     // Whoever holds a job hears `stop` itself; all that is left to do is to await them.
     if fatal.is_some() {
         stop.in_order();

@@ -28,6 +28,9 @@ const DURABLE: [&str; 1] = ["--sync-binlog=1"];
 /// How long what a conductor has started may outlive it: TERM, 2 s, KILL, and a machine that does other things too.
 const AFTERLIFE: Duration = Duration::from_secs(15);
 
+/// The variable that says whose a process is.
+const WHOSE: &str = "TEST_CONDUCTOR";
+
 /// A conductor, and its own ways to the servers.
 pub struct Post {
     pub child: Child,
@@ -102,8 +105,8 @@ impl Crew {
             )
             .env("JOBRUNNER_STORE", store)
             .env("JOBRUNNER_BOARD", board)
-            // Also what tells its processes from those of others.
             .env("JOBRUNNER_NAME", &name)
+            .env(WHOSE, self.whose(&name))
             .current_dir(program.get_current_dir().unwrap())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -132,21 +135,27 @@ impl Crew {
 
     /// Kills a conductor, sees to it that nothing of it is left (E15), and puts another one in its place.
     pub async fn kill_and_replace(&mut self, at: usize) {
+        let whose = self.whose(&self.posts[at].name);
+        assert!(process_of(&whose).is_some(), "it can be found");
         let post = &mut self.posts[at];
-        assert!(process_of(&post.name).is_some(), "it can be found");
         post.child.kill().unwrap();
         post.child.wait().unwrap();
-        let (name, killed) = (post.name.clone(), Instant::now());
-        while let Some(pid) = process_of(&name) {
+        let killed = Instant::now();
+        while let Some(pid) = process_of(&whose) {
             assert!(
                 killed.elapsed() < AFTERLIFE,
-                "E15: process {pid} outlives its conductor {name}"
+                "E15: process {pid} outlives its conductor {whose}"
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let mut post = self.posts.remove(at);
         (post.child, post.name) = self.conductor(&post.to_store, &post.to_redis).await;
         self.posts.insert(at, post);
+    }
+
+    /// What tells the processes of a conductor from those of all others on this machine.
+    fn whose(&self, name: &str) -> String {
+        self.home.path(name).display().to_string()
     }
 
     /// Starts the store's server on what it had when it was killed.
@@ -215,9 +224,9 @@ impl Drop for Crew {
     }
 }
 
-/// A process that belongs to a conductor of that name: the name is in the environment of all of them.
-pub fn process_of(name: &str) -> Option<u32> {
-    let sought = format!("JOBRUNNER_NAME={name}");
+/// A process that belongs to a conductor: whose it is stands in the environment of all of them.
+fn process_of(whose: &str) -> Option<u32> {
+    let sought = format!("{WHOSE}={whose}");
     fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
         let pid = entry.file_name().to_str()?.parse().ok()?;
         let environment = fs::read(entry.path().join("environ")).ok()?;
