@@ -335,16 +335,7 @@ impl Store for Recording {
         who: &ConductorId,
     ) -> Result<Vec<(JobId, Taken)>, StoreError> {
         self.here()?;
-        let mut taken = Vec::new();
-        for job in jobs {
-            let Some(epoch) = self.inner.own(*job, who).await? else {
-                continue;
-            };
-            let loaded = self.inner.load(*job).await?;
-            let loaded = loaded.ok_or_else(|| "its sources are gone".to_owned());
-            taken.push((*job, Taken { epoch, loaded }));
-        }
-        Ok(taken)
+        self.inner.take(jobs, who).await
     }
     async fn stall(
         &self,
