@@ -13,7 +13,9 @@ use tokio::sync::Notify;
 
 use super::readable::is_readable;
 use crate::model::{ConductorId, JobId, Priority, Timestamp};
-use crate::ports::{BoardError, Claim, Clock, JobBoard, Notice, Posting, Registered, Registration};
+use crate::ports::{
+    BoardError, Claim, Clock, JobBoard, Notice, Posting, Rebuild, Registered, Registration,
+};
 
 /// Postings in an ordered map behind one lock. Clones share the postings; each waits on its own, as a process would.
 pub struct MemoryBoard {
@@ -23,7 +25,7 @@ pub struct MemoryBoard {
     seen: Mutex<u64>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Postings {
     jobs: BTreeMap<JobId, Posted>,
     /// In the order in which they are claimed.
@@ -31,6 +33,64 @@ struct Postings {
     last: u64,
     /// With the instant at which each is forgotten.
     conductors: BTreeMap<ConductorId, (Registered, Timestamp)>,
+    /// What was on it is lost, and it gives out no claims until it is filled.
+    lost: bool,
+    /// Who fills it, and until when the next word of that is waited for.
+    filler: Option<(ConductorId, Timestamp)>,
+}
+
+impl Postings {
+    /// Who fills a board that is lost.
+    fn filler(&self, now: Timestamp) -> Option<&ConductorId> {
+        let filler = self.filler.as_ref().filter(|(_, until)| *until > now);
+        filler.map(|(who, _)| who)
+    }
+
+    /// Posts a job that is not there; whether it was not.
+    fn post(
+        &mut self,
+        notice: &Notice,
+        lease: Option<(&ConductorId, Duration)>,
+        now: Timestamp,
+    ) -> bool {
+        if self.jobs.contains_key(&notice.job) {
+            return false;
+        }
+        self.last += 1;
+        let place = (notice.priority, self.last, notice.job);
+        self.queue.insert(place);
+        self.jobs.insert(
+            notice.job,
+            Posted {
+                place,
+                requires: notice.requires.clone(),
+                lease: lease.map(|(who, ttl)| (who.clone(), now.plus(ttl))),
+            },
+        );
+        true
+    }
+
+    /// Claims the first job that is ready.
+    fn claim(
+        &mut self,
+        who: &ConductorId,
+        able: &[String],
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Option<Claim> {
+        let Self { jobs, queue, .. } = self;
+        for (_, _, job) in queue.iter() {
+            let Some(posted) = jobs.get_mut(job) else {
+                continue;
+            };
+            if posted.is_ready(now) && able.contains(&posted.requires) {
+                let lease = (who.clone(), now.plus(ttl));
+                let expired = posted.lease.replace(lease).is_some();
+                return Some(Claim { job: *job, expired });
+            }
+        }
+        None
+    }
 }
 
 /// How many changes there were; whoever waits for the next one is told in the order in which they came.
@@ -42,6 +102,7 @@ struct Changes {
 
 type Place = (Priority, u64, JobId);
 
+#[derive(Clone)]
 struct Posted {
     place: Place,
     requires: String,
@@ -70,9 +131,23 @@ impl MemoryBoard {
         }
     }
 
-    /// Loses everything, as a board may.
-    pub fn clear(&self) {
-        *self.postings() = Postings::default();
+    /// As it is now, and from now on apart from this one.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let copy = Self::new(Arc::clone(&self.clock));
+        *copy.postings() = self.postings().clone();
+        copy
+    }
+
+    /// Loses everything but what was on it when `earlier` was made of it, and knows that: as a server that comes back
+    /// with the data of some time ago, or none.
+    pub fn lose(&self, earlier: Option<&Self>) {
+        let earlier = earlier.map(|earlier| earlier.postings().clone());
+        *self.postings() = Postings {
+            lost: true,
+            filler: None,
+            ..earlier.unwrap_or_default()
+        };
         self.changed();
     }
 
@@ -114,29 +189,19 @@ impl JobBoard for MemoryBoard {
         lease: Option<(&ConductorId, Duration)>,
     ) -> Result<(), BoardError> {
         let now = self.clock.now();
-        let mut postings = self.postings();
-        if postings.jobs.contains_key(&notice.job) {
-            return Ok(());
+        let posted = self.postings().post(notice, lease, now);
+        if posted {
+            self.changed();
         }
-        postings.last += 1;
-        let place = (notice.priority, postings.last, notice.job);
-        postings.queue.insert(place);
-        postings.jobs.insert(
-            notice.job,
-            Posted {
-                place,
-                requires: notice.requires.clone(),
-                lease: lease.map(|(who, ttl)| (who.clone(), now.plus(ttl))),
-            },
-        );
-        drop(postings);
-        self.changed();
         Ok(())
     }
 
     async fn requirements(&self) -> Result<Vec<String>, BoardError> {
         let now = self.clock.now();
         let mut postings = self.postings();
+        if postings.lost {
+            return Err(BoardError::Lost);
+        }
         let Postings { jobs, queue, .. } = &mut *postings;
         jobs.retain(|job, posted| {
             let kept = !posted.is_ready(now) || is_readable(&posted.requires);
@@ -161,20 +226,23 @@ impl JobBoard for MemoryBoard {
         able: &[String],
         ttl: Duration,
     ) -> Result<Option<Claim>, BoardError> {
+        Ok(self.claim_some(who, able, ttl, 1).await?.pop())
+    }
+
+    async fn claim_some(
+        &self,
+        who: &ConductorId,
+        able: &[String],
+        ttl: Duration,
+        limit: usize,
+    ) -> Result<Vec<Claim>, BoardError> {
         let now = self.clock.now();
         let mut postings = self.postings();
-        let Postings { jobs, queue, .. } = &mut *postings;
-        for (_, _, job) in queue.iter() {
-            let Some(posted) = jobs.get_mut(job) else {
-                continue;
-            };
-            if posted.is_ready(now) && able.contains(&posted.requires) {
-                let lease = (who.clone(), now.plus(ttl));
-                let expired = posted.lease.replace(lease).is_some();
-                return Ok(Some(Claim { job: *job, expired }));
-            }
+        if postings.lost {
+            return Err(BoardError::Lost);
         }
-        Ok(None)
+        let claim = || postings.claim(who, able, ttl, now);
+        Ok(std::iter::from_fn(claim).take(limit).collect())
     }
 
     async fn next_expiry(&self) -> Result<Option<Duration>, BoardError> {
@@ -258,6 +326,71 @@ impl JobBoard for MemoryBoard {
         }
         self.news();
         Ok(())
+    }
+
+    async fn restore(
+        &self,
+        jobs: &[(Notice, Option<ConductorId>)],
+        ttl: Duration,
+    ) -> Result<usize, BoardError> {
+        let now = self.clock.now();
+        let mut postings = self.postings();
+        let mut posted = 0;
+        for (notice, owner) in jobs {
+            let owner = owner.as_ref();
+            if postings.post(notice, owner.map(|owner| (owner, ttl)), now) {
+                posted += 1;
+            } else if postings.lost
+                && let Some(owner) = owner
+                && let Some(known) = postings.jobs.get_mut(&notice.job)
+            {
+                // It is known from before the loss, or somebody has asked something of it since. Whose it is the
+                // store knows; and the owner may have renewed it since what is known here was written.
+                known.lease = Some((owner.clone(), now.plus(ttl)));
+            }
+        }
+        drop(postings);
+        if posted > 0 {
+            self.changed();
+        }
+        Ok(posted)
+    }
+
+    async fn begin_rebuild(&self, who: &ConductorId, ttl: Duration) -> Result<Rebuild, BoardError> {
+        let now = self.clock.now();
+        let mut postings = self.postings();
+        if !postings.lost {
+            return Ok(Rebuild::NotNeeded);
+        }
+        if postings.filler(now).is_some_and(|filler| filler != who) {
+            return Ok(Rebuild::Others);
+        }
+        postings.filler = Some((who.clone(), now.plus(ttl)));
+        Ok(Rebuild::Yours)
+    }
+
+    async fn extend_rebuild(&self, who: &ConductorId, ttl: Duration) -> Result<bool, BoardError> {
+        let now = self.clock.now();
+        let mut postings = self.postings();
+        let fills = postings.lost && postings.filler(now) == Some(who);
+        if fills {
+            postings.filler = Some((who.clone(), now.plus(ttl)));
+        }
+        Ok(fills)
+    }
+
+    async fn end_rebuild(&self, who: &ConductorId) -> Result<bool, BoardError> {
+        let now = self.clock.now();
+        let mut postings = self.postings();
+        let fills = postings.lost && postings.filler(now) == Some(who);
+        if fills {
+            (postings.lost, postings.filler) = (false, None);
+        }
+        drop(postings);
+        if fills {
+            self.changed();
+        }
+        Ok(fills)
     }
 
     async fn snapshot(&self, limit: usize) -> Result<Vec<Posting>, BoardError> {

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::ask::Questions;
 use super::outage::Access;
 use super::sweep::Sweep;
 use super::taking::Taking;
 use super::{ConductorError, Ended, Shared, Until, job};
-use crate::engine::{Stop, Writer};
+use crate::engine::{Loss, Stop, Writer};
 use crate::model::{Duration, JobId, Timestamp};
 use crate::ports::{BoardError, Claim, StoreError};
 
@@ -152,10 +153,26 @@ fn begin(
         let (id, lease) = (claim.job, shared.leases.hold(claim.job, since));
         let (shared, writer, stop) = (Arc::clone(shared), writer.clone(), stop.clone());
         jobs.spawn(async move {
-            let ended = job::work_on(&shared, writer, claim, lease, taking, stop).await;
+            let lost = lease.lost().clone();
+            let work = job::work_on(&shared, writer, claim, lease, taking, stop);
+            let ended = tokio::select! {
+                biased;
+                ended = work => ended,
+                () = overdue(&shared, &lost) => {
+                    tracing::error!(job = %id, "whoever worked on a job that was lost did not end; it is dropped");
+                    Ok(Ended::Lost(Loss::Lease))
+                }
+            };
             (id, ended)
         });
     }
+}
+
+/// Returns when a job was lost so long ago that whoever works on it must have ended: its tasks have had half the margin
+/// for that. Whatever else it may wait for, a call of a server or a fault of this program, does not keep its place here.
+async fn overdue(shared: &Shared, lost: &CancellationToken) {
+    lost.cancelled().await;
+    shared.clock.sleep(shared.settings.margin).await;
 }
 
 /// How many postings are looked at to tell whether the board is empty for this conductor.

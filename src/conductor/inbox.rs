@@ -36,6 +36,13 @@ impl Inbox {
         self.jobs().remove(&job);
     }
 
+    /// Whether requests of any job are waited for. Whoever was dropped in the middle has closed nothing.
+    fn is_attended(&self) -> bool {
+        let mut jobs = self.jobs();
+        jobs.retain(|_, requests| !requests.is_closed());
+        !jobs.is_empty()
+    }
+
     fn jobs(&self) -> MutexGuard<'_, HashMap<JobId, mpsc::UnboundedSender<(i64, Request)>>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,7 +65,7 @@ pub(super) async fn attend(shared: &Shared) {
                 shared.look.notify_one();
             }
         }
-        if shared.inbox.jobs().is_empty() {
+        if !shared.inbox.is_attended() {
             continue;
         }
         match shared.store.requests(&shared.settings.id).await {

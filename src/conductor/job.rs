@@ -10,7 +10,7 @@ use super::taking::{Requests, Taking};
 use super::{ConductorError, Shared, leftover, posted, stalled};
 use crate::engine::{Driven, JobContext, Loss, Orders, Secrets, StateFolder, Stop, Writer, drive};
 use crate::model::{Duration, Epoch, FlowRow, FlowState, JobId, Timestamp, Value};
-use crate::ports::{BoardError, Claim, Loaded, Notice, StoreError, Taken};
+use crate::ports::{BoardError, Claim, Loaded, Notice, StoreError, Taken, within};
 use crate::scheduler::Scheduler;
 
 /// So many claims without a commit are bad luck; one more is a job that cannot be run.
@@ -84,6 +84,7 @@ pub(super) async fn work_on(
         lease: &lease,
     };
     let ended = job.run(writer, begun, stop).await;
+    lease.done();
     shared.inbox.close(id);
     let ended = ended?;
     if let Ended::AtRest { flow, .. } = &ended
@@ -291,14 +292,15 @@ impl Job<'_> {
         Ok(Ended::Stalled { why })
     }
 
+    /// Tells the store that nobody works on the job any more. If that is not heard, whoever claims it next does not mind.
     async fn disown(&self) {
         let shared = self.shared;
         let disowned = shared
             .store
             .disown(self.id, &shared.settings.id, self.epoch);
-        if let Err(error) = disowned.await {
-            // Whoever claims it next does not mind.
-            shared.store_outage.failed(Access::Write, &error);
+        match within(shared.clock.as_ref(), shared.settings.lease, disowned).await {
+            Some(Err(error)) => shared.store_outage.failed(Access::Write, &error),
+            Some(Ok(_)) | None => {}
         }
     }
 }
@@ -346,7 +348,13 @@ where
 {
     let mut pause = FIRST_PAUSE;
     loop {
-        match ask().await {
+        let answer = tokio::select! {
+            biased;
+            answer = ask() => answer,
+            // An answer that is still to come makes no difference: whoever claims the job next owns it anew.
+            () = stop.given_at_once() => return Ok(None),
+        };
+        match answer {
             Ok(answer) => {
                 shared.store_outage.answered(access);
                 return Ok(Some(answer));

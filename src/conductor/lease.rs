@@ -38,6 +38,8 @@ struct Book {
 }
 
 struct Held {
+    /// When it was claimed, or before.
+    since: Timestamp,
     /// Until when the board has leased it, at least.
     until: Timestamp,
     /// The last renewal did not confirm it.
@@ -49,11 +51,28 @@ struct Held {
     lost: CancellationToken,
     /// How it is owned in the store, and what is posted if the board has forgotten it.
     owned: Option<(Epoch, Notice)>,
-    /// All is done, and the board is being told so: it may be away, and that is no loss.
+    /// All is done, and store and board are being told so: they may be away, and that is no loss.
     done: bool,
 }
 
+/// So many leases a claim is kept for that the store is not heard to have granted.
+const UNOWNED: u32 = 4;
+
 impl Held {
+    /// Whether its lease is to go on. Whoever has it may hang, in this program or in a call that is never answered; what
+    /// is renewed for ever nobody can take over.
+    ///
+    /// - Not of what is lost. Its tasks end within half the margin after that was found out. If neither board nor store
+    ///   confirmed it, that was found out a margin before the end of the lease, which only its own renewals put off;
+    ///   whoever claims it then begins no sooner than the lease ends. If the store said that it is another one's, no
+    ///   lease keeps that one from it.
+    /// - Not of what is done: nothing of it runs here any more.
+    /// - Not for ever of what is claimed and not owned: nothing of it runs here yet.
+    fn goes_on(&self, ttl: Duration, now: Timestamp) -> bool {
+        let begun = self.owned.is_some() || now < self.since.plus(ttl * UNOWNED);
+        !self.lost.is_cancelled() && !self.done && begun
+    }
+
     /// When it counts as lost if nothing confirms it before. Whoever claims it next does so once the lease has ended,
     /// and, if it has ended already, after the store last said that the claim stands; and then waits for the margin,
     /// half of which is left for the tasks to end.
@@ -103,9 +122,17 @@ impl Lease {
         }
     }
 
+    /// Nothing of the job runs here any more: all that is left is to tell that.
+    pub(super) fn done(&self) {
+        if let Some(held) = self.leases.book().held.get_mut(&self.job) {
+            held.done = true;
+        }
+    }
+
     /// Takes the job off the board.
     pub(super) async fn complete(self) -> Result<(), BoardError> {
-        let leases = self.done();
+        self.done();
+        let leases = Arc::clone(&self.leases);
         leases.board.complete(&leases.who, self.job).await?;
         leases.forget(self.job);
         Ok(())
@@ -113,17 +140,11 @@ impl Lease {
 
     /// Gives the job back.
     pub(super) async fn release(self) -> Result<(), BoardError> {
-        let leases = self.done();
+        self.done();
+        let leases = Arc::clone(&self.leases);
         leases.board.release(&leases.who, self.job).await?;
         leases.forget(self.job);
         Ok(())
-    }
-
-    fn done(&self) -> Arc<Leases> {
-        if let Some(held) = self.leases.book().held.get_mut(&self.job) {
-            held.done = true;
-        }
-        Arc::clone(&self.leases)
     }
 }
 
@@ -170,6 +191,7 @@ impl Leases {
             Arc::clone(&self.clock),
         );
         let held = Held {
+            since,
             until,
             doubtful: false,
             stood_at: None,
@@ -198,9 +220,12 @@ impl Leases {
         let Some(held) = book.held.get_mut(&job) else {
             return false;
         };
-        held.until = since.plus(self.ttl);
-        held.doubtful = false;
-        held.confirm(self.margin);
+        // What does not go on is let be: it is released when whoever has it is done, or the lease ends once more.
+        if held.goes_on(self.ttl, since) {
+            held.until = since.plus(self.ttl);
+            held.doubtful = false;
+            held.confirm(self.margin);
+        }
         true
     }
 
@@ -253,8 +278,8 @@ impl Leases {
     /// Renews once; `false` if something is in doubt.
     async fn renew(&self) -> bool {
         let (clock, limit) = (self.clock.as_ref(), self.limit());
-        let jobs: Vec<JobId> = self.book().held.keys().copied().collect();
         let started = clock.now();
+        let jobs = self.to_renew(started);
         let confirmed = self.confirmed(&jobs).await;
         let (doubtful, forgotten) = self.take_in(&jobs, confirmed.as_deref(), started);
         if doubtful {
@@ -267,6 +292,20 @@ impl Leases {
         }
         within(clock, limit, self.release_dropped()).await;
         !doubtful
+    }
+
+    /// The jobs whose leases go on. What was claimed and never owned is in doubt from now on.
+    fn to_renew(&self, now: Timestamp) -> Vec<JobId> {
+        let mut jobs = Vec::new();
+        for (job, held) in &mut self.book().held {
+            if held.goes_on(self.ttl, now) {
+                jobs.push(*job);
+            } else if !held.done && !held.lost.is_cancelled() {
+                held.doubtful = true;
+                self.doubtful.notify_one();
+            }
+        }
+        jobs
     }
 
     /// How long the board is waited for.
@@ -307,7 +346,9 @@ impl Leases {
         let mut doubtful = false;
         let mut book = self.book();
         for job in jobs {
-            let Some(held) = book.held.get_mut(job) else {
+            let held = book.held.get_mut(job);
+            // Whatever the answer is, what was lost in the meantime stays so.
+            let Some(held) = held.filter(|held| !held.lost.is_cancelled()) else {
                 continue;
             };
             if confirmed.is_some_and(|confirmed| confirmed.contains(job)) {

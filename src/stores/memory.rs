@@ -3,7 +3,7 @@
 //! It keeps every promise of the port but durability: what it holds ends with it. It is deterministic: the same
 //! calls in the same order give the same answers. It never waits, and never reads a clock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::ports::{
     Commit, Committed, Created, EventRow, JobRow, JobSummary, Loaded, LogBatch, LogChunk,
-    LogFilter, LogTrim, Request, Store, StoreError, is_to_be_run,
+    LogFilter, LogTrim, Request, Store, StoreError, Taken, is_to_be_run,
 };
 
 /// Jobs, atoms, events, logs and requests in ordered maps behind one lock.
@@ -78,6 +78,50 @@ impl Tables {
             priority: job.posted.priority,
             created_at: job.posted.created_at,
         }
+    }
+
+    fn own(&mut self, id: JobId, who: &ConductorId) -> Option<Epoch> {
+        let wanted = self.jobs.get(&id);
+        let wanted = wanted.is_some_and(|job| self.is_to_be_run(id, job));
+        let job = self.jobs.get_mut(&id).filter(|_| wanted)?;
+        job.epoch = Epoch(job.epoch.0 + 1);
+        job.owner = Some(who.clone());
+        job.claims = job.claims.saturating_add(1);
+        Some(job.epoch)
+    }
+
+    fn load(&self, id: JobId) -> Option<Loaded> {
+        let job = self.jobs.get(&id)?;
+        let summary = self.summary(id, job);
+        let requests = self.waiting(id);
+        Some(Loaded {
+            job: JobRow {
+                id,
+                name: summary.name,
+                bundle: job.posted.bundle.clone(),
+                digest: job.posted.digest.clone(),
+                inputs: job.posted.inputs.clone(),
+                secrets: job.posted.secrets.clone(),
+                requires: summary.requires,
+                priority: summary.priority,
+                flow: summary.flow,
+                intent: summary.intent,
+                owner: summary.owner,
+                epoch: summary.epoch,
+                seq: job.seq(),
+                created_at: summary.created_at,
+            },
+            checkpoint: Checkpoint {
+                flow: job.flow.clone(),
+                atoms: job
+                    .atoms
+                    .iter()
+                    .map(|(atom, row)| (*atom, row.clone()))
+                    .collect(),
+            },
+            requests: requests.map(|(n, request)| (n, request.clone())).collect(),
+            claims: job.claims,
+        })
     }
 
     fn commit(&mut self, step: &Commit) -> Committed {
@@ -165,17 +209,30 @@ impl Store for MemoryStore {
     }
 
     async fn own(&self, job: JobId, who: &ConductorId) -> Result<Option<Epoch>, StoreError> {
+        Ok(self.tables().own(job, who))
+    }
+
+    async fn take(
+        &self,
+        jobs: &[JobId],
+        who: &ConductorId,
+    ) -> Result<Vec<(JobId, Taken)>, StoreError> {
         let mut tables = self.tables();
-        let wanted = tables
-            .jobs
-            .get(&job)
-            .is_some_and(|row| tables.is_to_be_run(job, row));
-        Ok(tables.jobs.get_mut(&job).filter(|_| wanted).map(|row| {
-            row.epoch = Epoch(row.epoch.0 + 1);
-            row.owner = Some(who.clone());
-            row.claims = row.claims.saturating_add(1);
-            row.epoch
-        }))
+        let jobs: BTreeSet<JobId> = jobs.iter().copied().collect();
+        let mut taken = Vec::new();
+        for job in jobs {
+            let row = tables.jobs.get(&job);
+            if row.is_none_or(|row| row.flow.state.is_at_rest()) {
+                continue;
+            }
+            if let Some(epoch) = tables.own(job, who)
+                && let Some(loaded) = tables.load(job)
+            {
+                let loaded = Ok(loaded);
+                taken.push((job, Taken { epoch, loaded }));
+            }
+        }
+        Ok(taken)
     }
 
     async fn stall(
@@ -224,39 +281,7 @@ impl Store for MemoryStore {
     }
 
     async fn load(&self, job: JobId) -> Result<Option<Loaded>, StoreError> {
-        let tables = self.tables();
-        Ok(tables.jobs.get(&job).map(|row| {
-            let summary = tables.summary(job, row);
-            let requests = tables.waiting(job);
-            Loaded {
-                job: JobRow {
-                    id: job,
-                    name: summary.name,
-                    bundle: row.posted.bundle.clone(),
-                    digest: row.posted.digest.clone(),
-                    inputs: row.posted.inputs.clone(),
-                    secrets: row.posted.secrets.clone(),
-                    requires: summary.requires,
-                    priority: summary.priority,
-                    flow: summary.flow,
-                    intent: summary.intent,
-                    owner: summary.owner,
-                    epoch: summary.epoch,
-                    seq: row.seq(),
-                    created_at: summary.created_at,
-                },
-                checkpoint: Checkpoint {
-                    flow: row.flow.clone(),
-                    atoms: row
-                        .atoms
-                        .iter()
-                        .map(|(atom, row)| (*atom, row.clone()))
-                        .collect(),
-                },
-                requests: requests.map(|(n, request)| (n, request.clone())).collect(),
-                claims: row.claims,
-            }
-        }))
+        Ok(self.tables().load(job))
     }
 
     async fn commit(

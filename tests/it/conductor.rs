@@ -29,6 +29,8 @@ struct Town {
     kind: Arc<Scripted>,
     jobs: u128,
     capabilities: BTreeMap<String, String>,
+    /// The leases of its conductors, if they are not to be the usual ones.
+    lease: Option<Duration>,
 }
 
 /// A conductor at work.
@@ -57,11 +59,15 @@ impl Town {
             journal,
             jobs: 0,
             capabilities: BTreeMap::new(),
+            lease: None,
         }
     }
 
     fn conductor(&self, name: &str, board: &Arc<Flaky>) -> Arc<Conductor> {
         let mut settings = Settings::new(Some(name.to_owned()), 1);
+        if let Some(lease) = self.lease {
+            settings = settings.with_lease(lease);
+        }
         settings.capabilities = self.capabilities.clone();
         settings.id = ConductorId(format!("{name}:1:1"));
         let conductor = Conductor::new(
@@ -656,6 +662,88 @@ async fn what_is_claimed_while_the_store_is_away_is_taken_on_once_it_is_back() {
     }
     at_work.stop.in_order();
     at_work.ended().await;
+}
+
+#[tokio::test]
+async fn a_job_whose_holder_never_gets_to_it_is_taken_over() {
+    for together in [1, 3] {
+        let mut town = Town::new();
+        town.lease = Some(Duration::from_secs(1));
+        let mut jobs = Vec::new();
+        for _ in 0..together {
+            jobs.push(town.post(QUICK).await);
+        }
+        town.store.deaf.store(true, Ordering::SeqCst);
+        let hangs = town.start("a", Until::Stopped);
+        town.pass_until("the claims", async || {
+            let postings = town.board.snapshot(100).await.unwrap();
+            postings.iter().all(|posting| posting.lease.is_some())
+        })
+        .await;
+        town.store.deaf.store(false, Ordering::SeqCst);
+        let other = town.start("b", Until::Stopped);
+        for job in jobs {
+            town.until_state(job, FlowState::Success).await;
+        }
+        for conductor in [hangs, other] {
+            conductor.stop.in_order();
+            conductor.ended().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_lost_is_not_renewed() {
+    let mut town = Town::new();
+    let settings = Settings::new(None, 1).with_lease(Duration::from_secs(5));
+    let margin = settings.margin;
+    town.lease = Some(settings.lease_ttl());
+    let job = town.post(QUICK).await;
+    let lease = async || {
+        let postings = town.board.snapshot(100).await.unwrap();
+        postings[0].lease.clone().map(|(_, until)| until)
+    };
+    town.store.deaf.store(true, Ordering::SeqCst);
+    let hangs = town.start("a", Until::Stopped);
+    town.pass_until("the claim", async || lease().await.is_some())
+        .await;
+    let ends = lease().await.unwrap();
+    hangs.board.away.store(true, Ordering::SeqCst);
+    town.pass_until("its loss", async || {
+        ends.since(town.clock.now()) <= margin / 4 * 3
+    })
+    .await;
+    hangs.board.away.store(false, Ordering::SeqCst);
+    town.pass_until("the end of the lease", async || {
+        ends.since(town.clock.now()) <= margin / 4
+    })
+    .await;
+    assert_eq!(lease().await, Some(ends), "{job}");
+    town.store.deaf.store(false, Ordering::SeqCst);
+    town.until_state(job, FlowState::Success).await;
+    hangs.stop.in_order();
+    hangs.ended().await;
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_hear_that_a_job_is_given_up_keeps_nobody() {
+    let mut town = Town::new();
+    town.lease = Some(Duration::from_secs(1));
+    let job = town.post("tasks:\n  a: { script: hold }\n").await;
+    let leaves = town.start("a", Until::Stopped);
+    town.journal.wait_for("start a", 1).await;
+    town.store.deaf.store(true, Ordering::SeqCst);
+    leaves.stop.at_once();
+    town.pass_until("the end", async || leaves.running.is_finished())
+        .await;
+    leaves.ended().await;
+    town.store.deaf.store(false, Ordering::SeqCst);
+    let other = town.start("b", Until::Stopped);
+    town.journal.wait_for("start a", 2).await;
+    town.kind.let_go("a");
+    town.until_state(job, FlowState::Success).await;
+    other.stop.in_order();
+    other.ended().await;
 }
 
 #[tokio::test]

@@ -267,6 +267,8 @@ pub struct Recording {
     pub inner: MemoryStore,
     journal: Journal,
     pub away: AtomicBool,
+    /// Whoever owns a job or gives it up now never gets an answer, and nothing takes place.
+    pub deaf: AtomicBool,
     /// The next commit takes place, but its answer is lost.
     pub lose_answer: AtomicBool,
     /// Somebody else claims the job and commits before the next commit, whose answer is lost.
@@ -279,6 +281,7 @@ impl Recording {
             inner: MemoryStore::new(),
             journal: journal.clone(),
             away: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
             lose_answer: AtomicBool::new(false),
             usurp: AtomicBool::new(false),
         })
@@ -289,6 +292,13 @@ impl Recording {
             return Err(unavailable());
         }
         Ok(())
+    }
+
+    async fn hears(&self) -> Result<(), StoreError> {
+        if self.deaf.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        self.here()
     }
 }
 
@@ -326,7 +336,7 @@ impl Store for Recording {
         self.inner.create(job).await
     }
     async fn own(&self, job: JobId, who: &ConductorId) -> Result<Option<Epoch>, StoreError> {
-        self.here()?;
+        self.hears().await?;
         self.inner.own(job, who).await
     }
     async fn take(
@@ -334,17 +344,8 @@ impl Store for Recording {
         jobs: &[JobId],
         who: &ConductorId,
     ) -> Result<Vec<(JobId, Taken)>, StoreError> {
-        self.here()?;
-        let mut taken = Vec::new();
-        for job in jobs {
-            let Some(epoch) = self.inner.own(*job, who).await? else {
-                continue;
-            };
-            let loaded = self.inner.load(*job).await?;
-            let loaded = loaded.ok_or_else(|| "its sources are gone".to_owned());
-            taken.push((*job, Taken { epoch, loaded }));
-        }
-        Ok(taken)
+        self.hears().await?;
+        self.inner.take(jobs, who).await
     }
     async fn stall(
         &self,
@@ -363,7 +364,7 @@ impl Store for Recording {
         who: &ConductorId,
         epoch: Epoch,
     ) -> Result<bool, StoreError> {
-        self.here()?;
+        self.hears().await?;
         self.inner.disown(job, who, epoch).await
     }
     async fn owns(&self, job: JobId, who: &ConductorId, epoch: Epoch) -> Result<bool, StoreError> {

@@ -92,6 +92,28 @@ async fn nothing_is_claimed_from_a_board_that_was_lost_until_it_is_filled() {
 }
 
 #[tokio::test]
+async fn a_lease_in_older_data_ends_no_sooner_than_its_holder_may_believe() {
+    let redis = Redis::start(&[]);
+    let a = board(&redis.url()).await;
+    filled(&a).await;
+    let (owned, soon) = (notice(1), Duration::from_millis(1));
+    a.post(&owned, Some((&who("c"), soon))).await.unwrap();
+    // The data are from before the holder renewed it for the last time.
+    let generation = "{jobrunner}:1:generation";
+    let lost: i64 = redis.connect().del(generation).unwrap();
+    assert_eq!(lost, 1);
+    assert_eq!(
+        a.begin_rebuild(&who("a"), TTL).await.unwrap(),
+        Rebuild::Yours
+    );
+    let found = [(owned.clone(), Some(who("c")))];
+    assert_eq!(a.restore(&found, TTL).await.unwrap(), 0);
+    assert!(a.end_rebuild(&who("a")).await.unwrap());
+    assert!(a.next_expiry().await.unwrap().unwrap() > TTL / 2);
+    assert_eq!(claim(&a, "b").await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn whoever_is_gone_while_filling_is_replaced() {
     let redis = Redis::start(&[]);
     let a = board(&redis.url()).await;

@@ -46,9 +46,14 @@ fn run(world: &Arc<World>) {
 async fn play(world: &Arc<World>) {
     let mut storm = Storm::new(world);
     let calm = storm.is_calm();
-    let jobs = 1 + world.chance.below(3);
-    for number in 1..=jobs {
-        people::post(world, &storm.people, u128::from(number)).await;
+    let mut number = 0;
+    for _ in 0..=world.chance.below(3) {
+        // Several at once: they are claimed together, and taken on together.
+        let at_once = *world.chance.pick(&[1, 1, 1, 2, 5]);
+        for _ in 0..at_once {
+            number += 1;
+            people::post(world, &storm.people, number).await;
+        }
         let until = world.time.now().plus(world.chance.millis(50, 20_000));
         storm.rage(until).await;
     }

@@ -8,8 +8,8 @@ use jobrunner::boards::MemoryBoard;
 use jobrunner::model::{ConductorId, Epoch, JobId, NewJob, Record, Timestamp};
 use jobrunner::ports::{
     BoardError, Claim, Commit, Committed, Created, EventRow, JobBoard, JobSummary, Loaded,
-    LogBatch, LogChunk, LogFilter, Notice, Posting, Registered, Registration, Request, Store,
-    StoreError,
+    LogBatch, LogChunk, LogFilter, Notice, Posting, Rebuild, Registered, Registration, Request,
+    Store, StoreError, Taken,
 };
 
 use super::network::{Line, State};
@@ -79,10 +79,28 @@ impl Store for RemoteStore {
         self.call("own", move |world| {
             let owned = now(world.store.own(job, &who));
             if let Ok(Some(epoch)) = &owned {
-                world.tell(|| format!("job {} is {who}'s, epoch {}", job.0.as_u128(), epoch.0));
-                world.claims.lock().unwrap().push((job, who, *epoch));
+                world.granted(job, &who, *epoch);
             }
             owned
+        })
+        .await
+    }
+
+    async fn take(
+        &self,
+        jobs: &[JobId],
+        who: &ConductorId,
+    ) -> Result<Vec<(JobId, Taken)>, StoreError> {
+        if !self.0.world.together {
+            return Ok(Vec::new());
+        }
+        let (jobs, who) = (jobs.to_vec(), who.clone());
+        self.call("take", move |world| {
+            let taken = now(world.store.take(&jobs, &who))?;
+            for (job, Taken { epoch, .. }) in &taken {
+                world.granted(*job, &who, *epoch);
+            }
+            Ok(taken)
         })
         .await
     }
@@ -272,11 +290,26 @@ impl JobBoard for RemoteBoard {
         able: &[String],
         ttl: Duration,
     ) -> Result<Option<Claim>, BoardError> {
+        Ok(self.claim_some(who, able, ttl, 1).await?.pop())
+    }
+
+    async fn claim_some(
+        &self,
+        who: &ConductorId,
+        able: &[String],
+        ttl: Duration,
+        limit: usize,
+    ) -> Result<Vec<Claim>, BoardError> {
         let (who, able) = (who.clone(), able.to_vec());
         let world = self.line.world.clone();
         self.call("claim", move |board| {
-            let claimed = now(board.claim(&who, &able, ttl));
-            if let Ok(Some(claim)) = &claimed {
+            // It may give fewer than there are.
+            let limit = match world.chance.below(4) {
+                0 => world.chance.below(limit as u64) as usize + 1,
+                _ => limit,
+            };
+            let claimed = now(board.claim_some(&who, &able, ttl, limit))?;
+            for claim in &claimed {
                 let expired = if claim.expired {
                     " after a lease that ran out"
                 } else {
@@ -284,7 +317,7 @@ impl JobBoard for RemoteBoard {
                 };
                 world.tell(|| format!("job {} is leased to {who}{expired}", claim.job.0.as_u128()));
             }
-            claimed
+            Ok(claimed)
         })
         .await
     }
@@ -332,6 +365,53 @@ impl JobBoard for RemoteBoard {
         };
         self.line.gate.pass().await;
         waited
+    }
+
+    async fn restore(
+        &self,
+        jobs: &[(Notice, Option<ConductorId>)],
+        ttl: Duration,
+    ) -> Result<usize, BoardError> {
+        let jobs = jobs.to_vec();
+        if self.line.world.together {
+            let restored = self.call("restore", move |board| now(board.restore(&jobs, ttl)));
+            return restored.await;
+        }
+        let known = self.snapshot(1_000).await?;
+        let is_known = |job| known.iter().any(|posting| posting.notice.job == job);
+        let mut posted = 0;
+        for (notice, owner) in jobs.iter().filter(|(notice, _)| !is_known(notice.job)) {
+            let lease = owner.as_ref().map(|owner| (owner, ttl));
+            self.post(notice, lease).await?;
+            posted += 1;
+        }
+        Ok(posted)
+    }
+
+    async fn begin_rebuild(&self, who: &ConductorId, ttl: Duration) -> Result<Rebuild, BoardError> {
+        let who = who.clone();
+        self.call("begin rebuild", move |board| {
+            now(board.begin_rebuild(&who, ttl))
+        })
+        .await
+    }
+
+    async fn extend_rebuild(&self, who: &ConductorId, ttl: Duration) -> Result<bool, BoardError> {
+        let who = who.clone();
+        self.call("extend rebuild", move |board| {
+            now(board.extend_rebuild(&who, ttl))
+        })
+        .await
+    }
+
+    async fn end_rebuild(&self, who: &ConductorId) -> Result<bool, BoardError> {
+        let (who, world) = (who.clone(), self.line.world.clone());
+        self.call("end rebuild", move |board| {
+            let ended = now(board.end_rebuild(&who))?;
+            world.tell(|| format!("the board is filled by {who}: {ended}"));
+            Ok(ended)
+        })
+        .await
     }
 
     async fn snapshot(&self, limit: usize) -> Result<Vec<Posting>, BoardError> {

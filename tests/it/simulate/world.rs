@@ -29,6 +29,8 @@ pub struct World {
     pub mishaps: AtomicU64,
     /// In 256: how many executes fail, and how many reverts.
     pub luck: (u64, u64),
+    /// Whether store and board do in one call what can be done so: as MySQL and Redis, else as SQLite.
+    pub together: bool,
     pub jobs: Mutex<Vec<Job>>,
     story: Option<Mutex<Vec<String>>>,
 }
@@ -50,6 +52,7 @@ impl World {
             ahead: 0,
         };
         let luck = *chance.pick(&[(0, 0), (20, 0), (60, 0), (40, 20), (100, 8)]);
+        let together = !chance.one_in(4);
         Arc::new(Self {
             board: MemoryBoard::new(Arc::new(clock)),
             store: MemoryStore::new(),
@@ -59,6 +62,7 @@ impl World {
             freezes: Mutex::default(),
             mishaps: AtomicU64::new(0),
             luck,
+            together,
             jobs: Mutex::default(),
             story: told.then(Mutex::default),
             time,
@@ -96,6 +100,13 @@ impl World {
         let jobs = self.jobs();
         let found = jobs.iter().find(|known| known.posted.id == job);
         Arc::clone(&found.expect("the job was posted here").plan)
+    }
+
+    /// The store has granted a claim.
+    pub fn granted(&self, job: JobId, who: &ConductorId, epoch: Epoch) {
+        self.tell(|| format!("job {} is {who}'s, epoch {}", job.0.as_u128(), epoch.0));
+        let mut claims = self.claims.lock().unwrap();
+        claims.push((job, who.clone(), epoch));
     }
 
     pub fn count_committed(&self, job: JobId, records: usize) {

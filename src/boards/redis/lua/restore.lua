@@ -27,8 +27,9 @@ for i = 2, #ARGV, 4 do
   if post(job, ARGV[i + 1], ARGV[i + 2], owner, ARGV[1]) then
     posted = posted + 1
     ready = ready or owner == ''
-  elseif filling and owner ~= '' and redis.call('HGET', HOLDERS, job) ~= owner then
-    -- It is known from before the loss, or somebody has asked something of it since. Whose it is the store knows.
+  elseif filling and owner ~= '' then
+    -- It is known from before the loss, or somebody has asked something of it since. Whose it is the store knows; and
+    -- the owner may have renewed it since what is known here was written.
     lease(job, owner, ARGV[1])
     local _, requires = read(job)
     if requires then
