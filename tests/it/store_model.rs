@@ -398,7 +398,7 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "needs a MySQL: tests/mysql/run"]
+    #[ignore = "needs a MySQL: tests/servers/run mysql"]
     fn mysql_tells_what_was_written(deeds in deeds()) {
         block_on(async { check(&deeds, Stores::of(Kind::MySql).await).await });
     }

@@ -87,9 +87,16 @@ impl Crew {
         crew
     }
 
+    /// What a conductor is called. Other crews are looked for among the same processes, those of other runs too.
+    fn name(&self, n: u32) -> String {
+        let home = self.home.path("");
+        let own = home.file_name().unwrap().to_str().unwrap();
+        format!("c{n}{own}")
+    }
+
     async fn conductor(&mut self, to_store: &Proxy, to_redis: &Proxy) -> (Child, String) {
         self.started += 1;
-        let name = format!("c{}", self.started);
+        let name = self.name(self.started);
         let store = self.server.through(to_store, &self.database).await;
         let board = format!("redis://127.0.0.1:{}/0", to_redis.port());
         let program = self.home.command("");
@@ -209,7 +216,7 @@ impl Crew {
     pub fn story(&self) -> String {
         let mut story = self.ledger().join("\n");
         for n in 1..=self.started {
-            story += &format!("\n-- c{n}\n{}", self.log(&format!("c{n}")));
+            story += &format!("\n-- c{n}\n{}", self.log(&self.name(n)));
         }
         story
     }

@@ -30,7 +30,7 @@ macro_rules! on_each_server {
         }
         mod mysql {
             $(#[tokio::test(flavor = "multi_thread")]
-            #[ignore = "needs a MySQL: tests/mysql/run"]
+            #[ignore = "needs a MySQL: tests/servers/run mysql"]
             async fn $test() {
                 super::$test(super::Kind::MySql).await;
             })+

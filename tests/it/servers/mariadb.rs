@@ -1,4 +1,4 @@
-//! MariaDB, of the distribution's package.
+//! MariaDB, of a package of the distribution.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -7,11 +7,16 @@ use std::process::{Command, Stdio};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
-const SMALL: [&str; 3] = [
-    "--no-defaults",
-    "--innodb-log-file-size=8M",
-    "--innodb-buffer-pool-size=32M",
-];
+/// The server's program, and what comes first.
+fn program() -> Vec<String> {
+    vec![
+        super::installed("usr/sbin/mariadbd").display().to_string(),
+        "--no-defaults".to_owned(),
+        format!("--basedir={}", super::installed("usr").display()),
+        "--innodb-log-file-size=8M".to_owned(),
+        "--innodb-buffer-pool-size=32M".to_owned(),
+    ]
+}
 
 /// Beside the root of the socket, an administrator who comes over TCP.
 const USERS: &str = "CREATE USER IF NOT EXISTS admin@'%' IDENTIFIED BY 'adm1n';\n\
@@ -23,18 +28,22 @@ pub(super) fn install(data: &Path) {
     fs::create_dir_all(data.join("mysql")).unwrap();
     let mut sql = "USE mysql;\n".to_owned();
     for file in [
-        "mysql_system_tables.sql",
-        "mysql_performance_tables.sql",
-        "mysql_system_tables_data.sql",
+        "system_tables.sql",
+        "performance_tables.sql",
+        "system_tables_data.sql",
     ] {
-        let file = Path::new("/usr/share/mysql").join(file);
-        sql.push_str(&fs::read_to_string(&file).unwrap());
+        // MariaDB 11 has them by its own name.
+        let file = ["mariadb", "mysql"]
+            .map(|name| super::installed(&format!("usr/share/{name}/{name}_{file}")))
+            .into_iter()
+            .find(|file| file.exists());
+        sql.push_str(&fs::read_to_string(file.unwrap()).unwrap());
     }
     let script = data.with_extension("sql");
     fs::write(&script, sql).unwrap();
     super::must_succeed(
-        Command::new("/usr/sbin/mariadbd")
-            .args(SMALL)
+        Command::new(&program()[0])
+            .args(&program()[1..])
             .args(super::as_root())
             .args(["--bootstrap", "--innodb-flush-log-at-trx-commit=0"])
             .arg(format!("--datadir={}", data.display()))
@@ -49,9 +58,7 @@ pub(super) fn command(
     port: u16,
     options: Vec<String>,
 ) -> (Option<&'static str>, Vec<String>) {
-    let mut command = vec!["/usr/sbin/mariadbd".to_owned()];
-    command.extend(SMALL.map(str::to_owned));
-    (None, served(command, folder, data, port, options))
+    (None, served(program(), folder, data, port, options))
 }
 
 /// The command of a server of this family: its program with what is its own, then what all of them get.

@@ -30,11 +30,19 @@ use tokio::sync::OnceCell;
 /// How long a server may take to start, on a machine that does other things too.
 const START: Duration = Duration::from_secs(60);
 
+/// What a package has put at `path`: one of the distribution's, or what `tests/servers/run` has unpacked.
+fn installed(path: &str) -> PathBuf {
+    let unpacked =
+        std::env::var_os("JOBRUNNER_TEST_SERVERS").map(|root| Path::new(&root).join(path));
+    let unpacked = unpacked.filter(|unpacked| unpacked.exists());
+    unpacked.unwrap_or_else(|| Path::new("/").join(path))
+}
+
 /// What servers there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     MariaDb,
-    /// For tests that are run by `tests/mysql/run` alone.
+    /// For tests that are run by `tests/servers/run mysql` alone.
     MySql,
     Postgres,
 }

@@ -1,6 +1,6 @@
-//! MySQL, as `tests/mysql/run` unpacks it.
+//! MySQL, as `tests/servers/run mysql` unpacks it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// With its binary log and its TLS, as it is when nothing is said.
@@ -11,20 +11,25 @@ const SMALL: [&str; 4] = [
     "--secure-file-priv=NULL",
 ];
 
-/// The server's program.
-fn program() -> PathBuf {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/mysql/mysqld");
+/// The server's program, and what comes first.
+fn program() -> Vec<String> {
+    let (program, base) = (super::installed("usr/sbin/mysqld"), super::installed("usr"));
     assert!(
         program.exists(),
-        "there is no {}: run tests/mysql/run",
+        "there is no {}: run tests/servers/run mysql",
         program.display()
     );
-    program
+    vec![
+        program.display().to_string(),
+        "--no-defaults".to_owned(),
+        format!("--basedir={}", base.display()),
+    ]
 }
 
 pub(super) fn install(data: &Path) {
     super::must_succeed(
-        Command::new(program())
+        Command::new(&program()[0])
+            .args(&program()[1..])
             .args(SMALL)
             .args(super::as_root())
             .arg("--initialize-insecure")
@@ -38,7 +43,7 @@ pub(super) fn command(
     port: u16,
     options: Vec<String>,
 ) -> (Option<&'static str>, Vec<String>) {
-    let mut command = vec![program().display().to_string()];
+    let mut command = program();
     command.extend(SMALL.map(str::to_owned));
     let command = super::mariadb::served(command, folder, data, port, options);
     (None, command)

@@ -1,4 +1,4 @@
-//! PostgreSQL, of the distribution's package. It refuses to run as root.
+//! PostgreSQL, of a package of the distribution. It refuses to run as root.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,9 @@ const USER: &str = "postgres";
 
 /// The distribution keeps the programs of each version apart, and only some of them on the path.
 fn program(name: &str) -> PathBuf {
-    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let installed = fs::read_dir(super::installed("usr/lib/postgresql"))
+        .into_iter()
+        .flatten();
     let newest = installed
         .filter_map(|version| Some(version.ok()?.path().join("bin").join(name)))
         .filter(|program| program.exists())

@@ -1,4 +1,4 @@
-//! `redis-server`: one that tests share, each under a prefix of its own, and others for tests that do harm to it.
+//! `redis-server`, or `valkey-server`: one that tests share, each under a prefix of its own, and others for tests that do harm to it.
 //!
 //! Each ends with the test binary for certain, also if that is killed: `setpriv` has the system kill it when the thread
 //! that started it is gone, and that thread lasts as long as the binary.
@@ -157,7 +157,11 @@ pub fn dequeue(url: &str, requires: &str, job: &str) {
 }
 
 fn run(port: u16, arguments: &[String], folder: &tempfile::TempDir) -> Option<Child> {
-    let mut command = bound_to_us("redis-server");
+    let program = ["usr/bin/valkey-server", "usr/bin/redis-server"]
+        .map(super::installed)
+        .into_iter()
+        .find(|program| program.exists());
+    let mut command = bound_to_us(program.unwrap().to_str().unwrap());
     command
         .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
         .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])

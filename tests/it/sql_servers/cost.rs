@@ -54,7 +54,7 @@ async fn a_link_of_a_chain_costs_five_statements_in_mariadb() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a MySQL: tests/mysql/run"]
+#[ignore = "needs a MySQL: tests/servers/run mysql"]
 async fn a_link_of_a_chain_costs_five_statements_in_mysql() {
     a_link_of_a_chain_costs_five_statements(Kind::MySql).await;
 }
@@ -160,7 +160,7 @@ async fn a_claim_costs_the_same_whatever_is_on_the_board_in_mariadb() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a MySQL: tests/mysql/run"]
+#[ignore = "needs a MySQL: tests/servers/run mysql"]
 async fn a_claim_costs_the_same_whatever_is_on_the_board_in_mysql() {
     a_claim_costs_the_same_whatever_is_on_the_board(Kind::MySql).await;
 }
@@ -200,7 +200,7 @@ async fn a_claim_costs_the_same_whatever_is_on_the_board(kind: Kind) {
 
 /// Nothing of what is said to it is on its way out of MySQL.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a MySQL: tests/mysql/run"]
+#[ignore = "needs a MySQL: tests/servers/run mysql"]
 async fn nothing_is_said_to_mysql_that_it_gives_up() {
     let server = Server::start(Kind::MySql, &[]).await;
     let mut admin = MySqlConnection::connect(&server.admin("performance_schema"))

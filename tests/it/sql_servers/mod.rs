@@ -17,12 +17,12 @@ macro_rules! each_server {
         }
         mod mysql {
             $(#[tokio::test(flavor = "multi_thread")]
-            #[ignore = "needs a MySQL: tests/mysql/run"]
+            #[ignore = "needs a MySQL: tests/servers/run mysql"]
             async fn $all() {
                 super::$all(super::Kind::MySql).await;
             })+
             $($(#[tokio::test(flavor = "multi_thread")]
-            #[ignore = "needs a MySQL: tests/mysql/run"]
+            #[ignore = "needs a MySQL: tests/servers/run mysql"]
             async fn $mysql() {
                 super::$mysql(super::Kind::MySql).await;
             })+)?

@@ -48,7 +48,7 @@ macro_rules! contract {
         }
         mod mysql {
             $(#[tokio::test(flavor = "multi_thread")]
-            #[ignore = "needs a MySQL: tests/mysql/run"]
+            #[ignore = "needs a MySQL: tests/servers/run mysql"]
             async fn $promise() {
                 super::$promise(super::super::Stores::of(super::super::Kind::MySql).await).await;
             })+
