@@ -31,6 +31,12 @@ const MYSQL_SESSION: &str = "
     SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), innodb_lock_wait_timeout = 5
         /*M!100300 , idle_transaction_timeout = 10 */ /*!80000 , wait_timeout = 60 */";
 
+/// Whether the server is a node of a Galera cluster. Not each build knows the variables that tell.
+const IS_GALERA: &str = "SHOW VARIABLES WHERE variable_name = 'wsrep_on' AND value = 'ON'";
+
+/// What was committed on one node is on its way to the others: a transaction waits until it is here.
+const GALERA_SESSION: &str = "SET SESSION wsrep_sync_wait = 7";
+
 pub(super) enum Connection {
     Sqlite(Box<SqliteConnection>),
     MySql(Box<MySqlConnection>),
@@ -56,6 +62,10 @@ impl Connection {
                 let connect = async {
                     let mut connection = options.connect().await?;
                     connection.execute(MYSQL_SESSION).await?;
+                    let galera = connection.fetch_optional(IS_GALERA).await?;
+                    if galera.is_some() {
+                        connection.execute(GALERA_SESSION).await?;
+                    }
                     Ok(Self::MySql(Box::new(connection)))
                 };
                 in_time(connect).await

@@ -204,6 +204,15 @@ fn bare(url: &str) -> String {
 
 /// A parameter that is not known would be passed over in silence, and with it what it was to protect.
 fn check(url: &str, known: &[&str], form: &str) -> Result<(), SqlError> {
+    let place = url.split('?').next().unwrap_or(url);
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    if place.contains(',') {
+        return Err(wrong(
+            url,
+            "names several hosts, and one is taken: name an address that follows the primary",
+            form,
+        ));
+    }
     let Some((_, parameters)) = url.split_once('?') else {
         return Ok(());
     };
@@ -309,6 +318,10 @@ mod tests {
             ),
             ("postgres://ann:s3cret@db/jobs?password=x", "`password`"),
             ("postgres://ann:s3c/ret@db/jobs", "makes no sense"),
+            (
+                "postgres://ann:s3cret@db1,db2:5432/jobs",
+                "names several hosts, and one is taken",
+            ),
         ] {
             let said = Target::parse(url, Durability::Full)
                 .unwrap_err()

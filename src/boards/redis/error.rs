@@ -44,8 +44,8 @@ pub(super) fn explain(
 ) -> Trouble {
     let detail = error.detail().unwrap_or_default();
     let text = error.to_string();
-    let code = error.code().unwrap_or_default();
-    let what = match code {
+    let code = code(error);
+    let what = match &*code {
         "LOST" => return Trouble::Lost,
         "WRONGTYPE" => {
             return Trouble::Unreadable(format!(
@@ -114,6 +114,23 @@ pub(super) fn explain(
     }
 }
 
+/// The code of an error, of one within a script too.
+pub(super) fn code(error: &RedisError) -> String {
+    let text = error.to_string();
+    let code = within_script(&text).or_else(|| error.code());
+    code.unwrap_or_default().to_owned()
+}
+
+/// The code of what went wrong within a script, where Redis 6.2 wraps it into an error of its own:
+/// `Error running script (…): @user_script:141: @user_script: 141: -OOM command not allowed …`.
+fn within_script(text: &str) -> Option<&str> {
+    let (_, within) = text.rsplit_once("@user_script:")?;
+    let (line, said) = within.trim_start().split_once(": ")?;
+    let word = said.trim_start_matches('-').split(' ').next()?;
+    let is_code = word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    (is_code && line.bytes().all(|byte| byte.is_ascii_digit())).then_some(word)
+}
+
 const REPLICA: &str = "is a read-only replica: name the primary";
 
 fn odd(text: &str) -> String {
@@ -174,7 +191,7 @@ fn forbidden(address: &RedisAddress, detail: &str) -> Trouble {
         address,
         format!(
             "does not let the user `{user}` do what is needed ({}): \
-             ACL SETUSER {user} ~{prefix}:* &{prefix}:* {COMMANDS}",
+             ACL SETUSER {user} ~{prefix}:* resetchannels &{prefix}:* {COMMANDS}",
             detail.trim_end_matches('.')
         ),
     )
@@ -216,5 +233,33 @@ pub(super) fn unfit(
         Some(away(address, REPLICA))
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within_script;
+
+    #[test]
+    fn what_goes_wrong_within_a_script_has_its_own_code() {
+        for (said, code) in [
+            (
+                "@user_script:141: @user_script: 141: -OOM command not allowed when used memory > 'maxmemory'.",
+                Some("OOM"),
+            ),
+            (
+                "@user_script:114: WRONGTYPE Operation against a key holding the wrong kind of value",
+                Some("WRONGTYPE"),
+            ),
+            (
+                "@user_script: 7: -READONLY You can't write against a read only replica.",
+                Some("READONLY"),
+            ),
+            ("@user_script:1: attempt to index a nil value", None),
+        ] {
+            let text = format!("ResponseError: Error running script (call to f_17): {said}");
+            assert_eq!(within_script(&text), code, "{said}");
+        }
+        assert_eq!(within_script("OOM command not allowed"), None);
     }
 }

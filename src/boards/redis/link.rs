@@ -16,7 +16,7 @@ use redis::{
 use tokio::sync::OnceCell;
 
 use super::address::RedisAddress;
-use super::error::{Trouble, explain, refused, unfit};
+use super::error::{Trouble, code, explain, refused, unfit};
 use super::pulse::Pulse;
 use super::script::{Call, Name};
 
@@ -287,5 +287,5 @@ fn is_to_be_left(error: &RedisError) -> bool {
         || error.is_timeout()
         || error.is_unrecoverable_error()
         || error.is_cluster_error()
-        || matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "LOADING"))
+        || matches!(&*code(error), "READONLY" | "MASTERDOWN" | "LOADING")
 }

@@ -123,6 +123,11 @@ fn on_the_way(place: &Place, cause: &sqlx::Error) -> Option<Trouble> {
                 "`{url}` cannot be reached: start the server, or correct the host and the port"
             )),
         }),
+        // What stands before a server, such as HAProxy, takes connections also when there is none behind it.
+        sqlx::Error::Protocol(said) if said.contains("SSLRequest") => Some(Trouble::Away(format!(
+            "`{url}` ends the connection without a word: see whether there is a PostgreSQL behind that address, and whether \
+             it is up"
+        ))),
         sqlx::Error::Tls(_) => Some(Trouble::Away(by_tls(url))),
         sqlx::Error::PoolTimedOut => Some(Trouble::Away(format!(
             "another program has been bringing the tables in `{url}` up to date for a minute: wait for it, or end it"

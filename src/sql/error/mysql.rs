@@ -25,10 +25,22 @@ pub(super) fn explain(place: &Place, cause: &sqlx::Error) -> Trouble {
         .and_then(|cause| cause.try_downcast_ref::<MySqlDatabaseError>())
         .map(MySqlDatabaseError::number);
     Trouble::Away(match number {
+        // ER_UNKNOWN_COM_ERROR, as Galera has it, and ER_LOCK_WAIT_TIMEOUT of what it waits for before it reads.
+        Some(1047 | 1205) if is_galera(cause) => format!(
+            "`{url}` is a Galera node that has lost the others, or has not yet joined them: see SHOW STATUS LIKE 'wsrep%' \
+             there, and wait for it, or name another node"
+        ),
         // ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK, ER_CHECKREAD, ER_XA_RBDEADLOCK
         Some(1205 | 1213 | 1020 | 1614) => {
             return Trouble::Conflict(format!(
                 "`{url}` gives others the rows first, again and again: see with SHOW ENGINE INNODB STATUS who holds them"
+            ));
+        }
+        // ER_ERROR_DURING_COMMIT: of a full disk, and of a Galera node that loses the others at that moment.
+        Some(1180) => {
+            return Trouble::Lost(format!(
+                "`{url}` has not confirmed a commit: see its error log, whether its disk has room, and whether a Galera \
+                 node has lost the others"
             ));
         }
         // Shutdown, killed, and what the server says of a connection that breaks.
@@ -112,6 +124,12 @@ pub(super) fn explain(place: &Place, cause: &sqlx::Error) -> Trouble {
         ),
         Some(_) | None => format!("`{url}` does not answer as it should: report this"),
     })
+}
+
+/// Whether it is the cluster that the node cannot do it without.
+fn is_galera(cause: &sqlx::Error) -> bool {
+    let said = cause.to_string();
+    said.contains("WSREP") || said.contains("Synchronous wait failed")
 }
 
 /// What the user needs.

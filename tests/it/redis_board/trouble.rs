@@ -89,7 +89,7 @@ fn a_missing_grant_is_named_with_what_grants_it() {
             &url,
             &[
                 "does not let the user `joe`",
-                "ACL SETUSER joe ~{jobrunner}:* &{jobrunner}:*",
+                "ACL SETUSER joe ~{jobrunner}:* resetchannels &{jobrunner}:*",
             ],
         );
     }
@@ -106,8 +106,8 @@ fn a_missing_grant_is_named_with_what_grants_it() {
 #[test]
 fn a_read_only_replica_is_named() {
     let primary = Redis::start(&[]);
-    let of = format!("127.0.0.1 {}", primary.port());
-    let replica = Redis::start(&["--replicaof", &of]);
+    let port = primary.port().to_string();
+    let replica = Redis::start(&["--replicaof", "127.0.0.1", &port]);
     says(&replica.url(), &["read-only replica", "name the primary"]);
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor, Row as _};
 
 /// The server's program, and what comes first.
 fn program() -> Vec<String> {
@@ -52,13 +52,8 @@ pub(super) fn install(data: &Path) {
     );
 }
 
-pub(super) fn command(
-    folder: &Path,
-    data: &Path,
-    port: u16,
-    options: Vec<String>,
-) -> (Option<&'static str>, Vec<String>) {
-    (None, served(program(), folder, data, port, options))
+pub(super) fn command(folder: &Path, data: &Path, port: u16, options: Vec<String>) -> Vec<String> {
+    served(program(), folder, data, port, options)
 }
 
 /// The command of a server of this family: its program with what is its own, then what all of them get.
@@ -102,8 +97,26 @@ pub(super) async fn answers(port: u16) -> Result<(), sqlx::Error> {
     connect(port).await.map(|_| ())
 }
 
+/// Runs statements as the administrator.
+pub(super) async fn run(port: u16, sql: &str) {
+    let mut connection = connect(port).await.unwrap();
+    let sql = AssertSqlSafe(sql.to_owned());
+    connection.execute(sql).await.unwrap();
+}
+
 pub(super) async fn create(port: u16, name: &str) {
     let create = format!("CREATE DATABASE {name}; GRANT ALL ON {name}.* TO jobrunner@'%'");
-    let mut connection = connect(port).await.unwrap();
-    connection.execute(AssertSqlSafe(create)).await.unwrap();
+    run(port, &create).await;
+}
+
+/// Returns when a node of a Galera cluster has what was committed on the others before.
+pub(super) async fn has_what_others_have(port: u16) {
+    run(port, "SET wsrep_sync_wait = 1; BEGIN; COMMIT").await;
+}
+
+/// Whether a connection that asks for nothing goes by TLS.
+pub(super) async fn speaks_tls(url: &str) -> bool {
+    let mut connection = MySqlConnection::connect(url).await.unwrap();
+    let told = sqlx::query("SHOW STATUS LIKE 'Ssl_cipher'").fetch_one(&mut connection);
+    !told.await.unwrap().get::<String, _>(1).is_empty()
 }

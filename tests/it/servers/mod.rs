@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 pub mod apart;
+pub mod galera;
 mod mariadb;
 mod mysql;
 mod postgres;
@@ -50,6 +51,8 @@ pub enum Kind {
 /// A server of one's own: to be killed, frozen and started again.
 pub struct Server {
     kind: Kind,
+    /// Whom it belongs to, if root starts it and it is not to be root's.
+    user: Option<&'static str>,
     folder: PathBuf,
     pub port: u16,
     daemon: Option<Daemon>,
@@ -71,6 +74,43 @@ impl Server {
 
     /// One of one's own, with options beside the usual ones.
     pub async fn start(kind: Kind, options: &[&str]) -> Self {
+        let user = match kind {
+            Kind::MariaDb | Kind::MySql => None,
+            Kind::Postgres => Some(postgres::USER),
+        };
+        Self::start_as(kind, user, options).await
+    }
+
+    /// One that belongs to a user, if root starts it.
+    async fn start_as(kind: Kind, user: Option<&'static str>, options: &[&str]) -> Self {
+        let mut server = Self::prepare(kind, user);
+        let data = template(kind).await;
+        must_succeed(Command::new("cp").arg("-a").arg(data).arg(server.data()));
+        server.hand_over();
+        server.start_again(options).await;
+        server
+    }
+
+    /// A streaming standby of a PostgreSQL.
+    pub async fn standby_of(primary: &Self) -> Self {
+        let mut server = Self::prepare(primary.kind, primary.user);
+        server.hand_over();
+        let (from, data) = (primary.port, server.data());
+        tokio::task::spawn_blocking(move || postgres::copy(from, &data))
+            .await
+            .unwrap();
+        server.start_again(&[]).await;
+        server
+    }
+
+    /// Starts it where another one was that is no more, as if the address had moved.
+    pub async fn move_to(&mut self, port: u16) {
+        self.kill();
+        self.port = port;
+        self.start_again(&[]).await;
+    }
+
+    fn prepare(kind: Kind, user: Option<&'static str>) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("jobrunner-test-server-")
             .tempdir()
@@ -78,22 +118,24 @@ impl Server {
             .keep();
         // The server's user has to come through.
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o711)).unwrap();
-        let mut server = Self {
+        Self {
             kind,
+            user,
             folder,
             port: free_port(),
             daemon: None,
-        };
-        let data = template(kind).await;
-        let copied = Command::new("cp")
-            .arg("-a")
-            .arg(data)
-            .arg(server.data())
-            .status()
-            .unwrap();
-        assert!(copied.success());
-        server.start_again(options).await;
-        server
+        }
+    }
+
+    /// Makes all that it has its user's.
+    fn hand_over(&self) {
+        if let Some(user) = self.user
+            && rustix::process::geteuid().is_root()
+        {
+            let owner = format!("{user}:");
+            let folder = &self.folder;
+            must_succeed(Command::new("chown").arg("-R").arg(owner).arg(folder));
+        }
     }
 
     /// Puts a file where the server can read it, and nobody else; its path.
@@ -129,12 +171,12 @@ impl Server {
     pub async fn start_again(&mut self, options: &[&str]) {
         self.daemon = None;
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        let (user, command) = match self.kind {
+        let command = match self.kind {
             Kind::MariaDb => mariadb::command(&self.folder, &self.data(), self.port, options),
             Kind::MySql => mysql::command(&self.folder, &self.data(), self.port, options),
-            Kind::Postgres => postgres::command(&self.folder, &self.data(), self.port, options),
+            Kind::Postgres => postgres::command(&self.data(), self.port, options),
         };
-        self.daemon = Some(Daemon::start(&self.folder, user, &command));
+        self.daemon = Some(Daemon::start(&self.folder, self.user, &command));
         let until = Instant::now() + START;
         loop {
             let answer = match self.kind {
@@ -180,11 +222,21 @@ impl Server {
     /// The URL of a database through a proxy, that sees what is said.
     pub async fn through(&self, proxy: &proxy::Proxy, url: &str) -> String {
         let there = url.replace(&format!(":{}/", self.port), &format!(":{}/", proxy.port()));
-        if self.kind != Kind::MySql {
-            return there;
+        match self.kind {
+            Kind::Postgres => there,
+            Kind::MariaDb | Kind::MySql => {
+                self.meet(url).await;
+                format!("{there}?ssl-mode=DISABLED")
+            }
         }
-        self.meet(url).await;
-        format!("{there}?ssl-mode=DISABLED")
+    }
+
+    /// Whether it has made itself a certificate, which nobody knows.
+    pub async fn speaks_tls(&self, url: &str) -> bool {
+        match self.kind {
+            Kind::Postgres => false,
+            Kind::MariaDb | Kind::MySql => mariadb::speaks_tls(url).await,
+        }
     }
 
     /// A MySQL takes a password without TLS once it has had it by TLS, since it was started.

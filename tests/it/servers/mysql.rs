@@ -37,14 +37,8 @@ pub(super) fn install(data: &Path) {
     );
 }
 
-pub(super) fn command(
-    folder: &Path,
-    data: &Path,
-    port: u16,
-    options: Vec<String>,
-) -> (Option<&'static str>, Vec<String>) {
+pub(super) fn command(folder: &Path, data: &Path, port: u16, options: Vec<String>) -> Vec<String> {
     let mut command = program();
     command.extend(SMALL.map(str::to_owned));
-    let command = super::mariadb::served(command, folder, data, port, options);
-    (None, command)
+    super::mariadb::served(command, folder, data, port, options)
 }

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
 /// Whom its processes belong to when root runs the tests: the package has made this user.
-const USER: &str = "postgres";
+pub(super) const USER: &str = "postgres";
 
 /// The distribution keeps the programs of each version apart, and only some of them on the path.
 fn program(name: &str) -> PathBuf {
@@ -38,12 +38,7 @@ pub(super) fn install(data: &Path) {
     );
 }
 
-pub(super) fn command(
-    folder: &Path,
-    data: &Path,
-    port: u16,
-    options: Vec<String>,
-) -> (Option<&'static str>, Vec<String>) {
+pub(super) fn command(data: &Path, port: u16, options: Vec<String>) -> Vec<String> {
     // What a server that was killed has left is not there for the next one to stumble over.
     let _ = fs::remove_file(data.join("postmaster.pid"));
     let mut command = vec![program("postgres").display().to_string()];
@@ -59,8 +54,7 @@ pub(super) fn command(
     for setting in settings.into_iter().chain(options) {
         command.extend(["-c".to_owned(), setting]);
     }
-    let _ = folder;
-    (Some(USER), command)
+    command
 }
 
 async fn connect(port: u16) -> Result<PgConnection, sqlx::Error> {
@@ -93,4 +87,18 @@ pub(super) async fn create(port: u16, name: &str) {
     let mut connection = connect(port).await.unwrap();
     let create = format!("CREATE DATABASE {name} OWNER jobrunner");
     connection.execute(AssertSqlSafe(create)).await.unwrap();
+}
+
+/// Copies the data of a running server into what becomes its standby.
+pub(super) fn copy(primary: u16, data: &Path) {
+    let connection = format!("host=127.0.0.1 port={primary} user=admin password=adm1n");
+    let mut command = super::as_user(Some(USER));
+    command.push(program("pg_basebackup").display().to_string());
+    super::must_succeed(
+        Command::new(&command[0])
+            .args(&command[1..])
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"])
+            .args(["--dbname", &connection, "-D"])
+            .arg(data),
+    );
 }

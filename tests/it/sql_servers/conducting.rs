@@ -5,7 +5,10 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use super::refusals::refusal;
+use super::{Raw, database};
 use crate::cli::Home;
+use crate::servers::galera::Galera;
 use crate::servers::proxy::{Proxy, Weather};
 use crate::servers::{Kind, Server};
 
@@ -171,4 +174,71 @@ async fn a_store_that_turns_read_only_is_waited_for(kind: Kind) {
     work.says("is read-only").await;
     super::as_admin(kind, &server, &url, "SET GLOBAL read_only = 0").await;
     work.succeeds().await;
+}
+
+/// The primary confirms nothing that the standby does not have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_is_refused_and_waited_for_and_loses_nothing_when_it_is_promoted() {
+    let mut primary = Server::start(Kind::Postgres, &[]).await;
+    let url = primary.database().await;
+    let mut standby = Server::standby_of(&primary).await;
+    let synchronous = [
+        "ALTER SYSTEM SET synchronous_standby_names = '*'",
+        "SELECT pg_reload_conf()",
+    ];
+    let mut admin = Raw::connect(Kind::Postgres, &primary.admin("postgres")).await;
+    for sql in synchronous {
+        admin.run(sql).await;
+    }
+    let limit = Instant::now() + Duration::from_secs(60);
+    let replicas = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+    while admin.count(replicas).await == 0 {
+        assert!(Instant::now() < limit, "it does not follow");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let line = refusal(&standby.url(database(&url))).await;
+    assert!(line.contains("is read-only (a standby, or"), "{line}");
+    // However long the standby takes, nobody gives the job up meanwhile.
+    let home = AtWork::home(&url).set("JOBRUNNER_LEASE_TTL", "300s");
+    home.run("post chain.flow.yaml").exits(0);
+    let work = AtWork::with(home, "run --until-empty");
+    work.has_done(3).await;
+    primary.kill();
+    work.says("the store is away; waiting for it").await;
+    standby.move_to(primary.port).await;
+    let mut admin = Raw::connect(Kind::Postgres, &standby.admin("postgres")).await;
+    // There is no other primary any more.
+    admin.run("SELECT pg_promote()").await;
+    work.succeeds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conductor_on_another_node_goes_on_when_a_galera_node_dies() {
+    let mut cluster = Galera::start(3).await;
+    let urls = cluster.database().await;
+    let home = AtWork::home(&urls[2]).set("JOBRUNNER_LEASE_TTL", "3s");
+    home.run("post chain.flow.yaml").exits(0);
+    let mut work = AtWork::with(home, "run --until-empty");
+    work.has_done(2).await;
+    cluster.nodes[2].kill();
+    work.says("the store is away; waiting for it").await;
+    let mut other = work.home.command("run --until-empty");
+    let mut other = other.env("JOBRUNNER_STORE", &urls[0]).spawn().unwrap();
+    until("the other one does not end", || {
+        other.try_wait().unwrap().is_some()
+    })
+    .await;
+    assert!(other.wait().unwrap().success());
+    // What was cut off was begun again; nothing was passed over.
+    let mut done = ledger(&work.home);
+    done.dedup();
+    let expected: Vec<_> = (0..LINKS).map(|n| format!("t{n}")).collect();
+    assert_eq!(done, expected, "{}", work.said());
+    cluster.start_again(2).await;
+    work.says("the store is back").await;
+    let child = &mut work.child;
+    until("the first one does not end", || {
+        child.try_wait().unwrap().is_some()
+    })
+    .await;
 }

@@ -40,6 +40,7 @@ mod clocks;
 mod conducting;
 mod cost;
 mod faults;
+mod galera;
 mod refusals;
 
 use std::time::Duration;
