@@ -35,31 +35,50 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 /// A clock that stands still until it is set.
-pub struct ManualClock(watch::Sender<i64>);
+pub struct ManualClock {
+    now: watch::Sender<i64>,
+    /// Pauses end by this clock too, not by the machine's.
+    pauses: bool,
+}
 
 impl ManualClock {
+    /// One whose pauses are real: for those who wait for something that is to be tried again.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self(watch::Sender::new(1_000_000)))
+        Self::made(false)
+    }
+
+    /// One by which nothing ends, no pause either, before it is set.
+    pub fn still() -> Arc<Self> {
+        Self::made(true)
+    }
+
+    fn made(pauses: bool) -> Arc<Self> {
+        let now = watch::Sender::new(1_000_000);
+        Arc::new(Self { now, pauses })
     }
 
     pub fn advance(&self, by: Duration) {
-        self.0.send_modify(|now| *now += by.as_millis() as i64);
+        self.now.send_modify(|now| *now += by.as_millis() as i64);
     }
 }
 
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(*self.0.borrow())
+        Timestamp(*self.now.borrow())
     }
 
     async fn sleep_until(&self, instant: Timestamp) {
-        let mut now = self.0.subscribe();
+        let mut now = self.now.subscribe();
         let _ = now.wait_for(|now| *now >= instant.0).await;
     }
 
     async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+        if self.pauses {
+            self.sleep_until(self.now().plus(duration)).await;
+        } else {
+            tokio::time::sleep(duration).await;
+        }
     }
 }
 
