@@ -726,6 +726,38 @@ async fn a_job_that_is_lost_is_not_renewed() {
 }
 
 #[tokio::test]
+async fn what_was_claimed_long_ago_is_not_begun_while_the_board_says_that_it_is_anothers() {
+    let mut town = Town::new();
+    let job = town.post("tasks:\n  a: { script: hold }\n").await;
+    town.store.away.store(true, Ordering::SeqCst);
+    let late = town.start("a", Until::Stopped);
+    let leased = async || {
+        let postings = town.board.snapshot(100).await.unwrap();
+        postings.iter().any(|posting| posting.lease.is_some())
+    };
+    town.pass_until("the claim", leased).await;
+    // The board loses that, and is filled while the job is nobody's in the store.
+    late.board.away.store(true, Ordering::SeqCst);
+    town.board.lose(None);
+    town.store.away.store(false, Ordering::SeqCst);
+    let other = town.start("b", Until::Stopped);
+    town.journal.wait_for("start a", 1).await;
+    late.board.away.store(false, Ordering::SeqCst);
+    let epoch = async || town.store.load(job).await.unwrap().unwrap().job.epoch;
+    town.pass_until("the late one", async || epoch().await == Epoch(2))
+        .await;
+    town.pass(Duration::from_secs(30)).await;
+    assert_eq!(town.journal.count("start a"), 1);
+    town.kind.let_go("a");
+    town.until_state(job, FlowState::Success).await;
+    assert_eq!(town.journal.count("start a"), 2);
+    for conductor in [late, other] {
+        conductor.stop.in_order();
+        conductor.ended().await;
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_does_not_hear_that_a_job_is_given_up_keeps_nobody() {
     let mut town = Town::new();
     let job = town.post("tasks:\n  a: { script: hold }\n").await;

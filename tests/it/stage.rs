@@ -15,7 +15,7 @@ use jobrunner::model::{
 };
 use jobrunner::ports::{
     BoardError, Call, Claim, Clock, Commit, Committed, Created, EventRow, JobBoard, JobSummary,
-    Kinds, Loaded, LogBatch, LogChunk, LogFilter, Notice, Outcome, Posting, Registered,
+    Kinds, Loaded, LogBatch, LogChunk, LogFilter, Notice, Outcome, Posting, Rebuild, Registered,
     Registration, Request, Store, StoreError, Stream, Taken, TaskKind,
 };
 use jobrunner::stores::MemoryStore;
@@ -591,6 +591,36 @@ impl JobBoard for Flaky {
     ) -> Result<Option<Claim>, BoardError> {
         self.here()?;
         self.inner.claim(who, able, ttl).await
+    }
+    async fn claim_some(
+        &self,
+        who: &ConductorId,
+        able: &[String],
+        ttl: Duration,
+        limit: usize,
+    ) -> Result<Vec<Claim>, BoardError> {
+        self.here()?;
+        self.inner.claim_some(who, able, ttl, limit).await
+    }
+    async fn restore(
+        &self,
+        jobs: &[(Notice, Option<ConductorId>)],
+        ttl: Duration,
+    ) -> Result<usize, BoardError> {
+        self.here()?;
+        self.inner.restore(jobs, ttl).await
+    }
+    async fn begin_rebuild(&self, who: &ConductorId, ttl: Duration) -> Result<Rebuild, BoardError> {
+        self.here()?;
+        self.inner.begin_rebuild(who, ttl).await
+    }
+    async fn extend_rebuild(&self, who: &ConductorId, ttl: Duration) -> Result<bool, BoardError> {
+        self.here()?;
+        self.inner.extend_rebuild(who, ttl).await
+    }
+    async fn end_rebuild(&self, who: &ConductorId) -> Result<bool, BoardError> {
+        self.here()?;
+        self.inner.end_rebuild(who).await
     }
     async fn next_expiry(&self) -> Result<Option<Duration>, BoardError> {
         self.here()?;
