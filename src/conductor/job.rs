@@ -15,6 +15,9 @@ use crate::scheduler::Scheduler;
 
 /// So many claims without a commit are bad luck; one more is a job that cannot be run.
 const CLAIMS: u32 = 3;
+/// In so short a time after its claim a job is owned as a rule. If it takes longer, the board may have lost the claim
+/// and been filled by somebody who did not find the job owned yet: then it is in other hands.
+const PROMPT: Duration = Duration::from_millis(20);
 /// The first pause before a store that is away is asked again; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The longest such pause.
@@ -177,6 +180,16 @@ impl Job<'_> {
             requires: loaded.job.requires.clone(),
         };
         self.lease.owned(self.epoch, notice);
+        // Once more the lease is asked for, if it took long to get here.
+        let since = self.lease.since().unwrap_or(begun.owned_at);
+        if begun.owned_at.since(since) > PROMPT {
+            tokio::select! {
+                biased;
+                () = self.lease.lost().cancelled() => return Ok(Ended::Lost(Loss::Lease)),
+                () = stop.given() => return Ok(Ended::HandedOver),
+                () = self.lease.confirmed() => {}
+            }
+        }
         if loaded.claims > CLAIMS && loaded.requests.is_empty() {
             let why = format!("it was claimed {CLAIMS} times without any progress");
             return self.stall(why, Some(loaded)).await;

@@ -4,6 +4,7 @@
 //! says so, or when neither board nor store has confirmed it so shortly ago that nobody else can have begun with it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
@@ -28,11 +29,17 @@ pub(super) struct Leases {
     doubtful: Notify,
     /// Told when a job was taken on or given up.
     changed: Notify,
+    /// Told when the next renewal is not to wait for its time.
+    hurry: Notify,
+    /// Told when a renewal has been taken in.
+    renewed: Notify,
 }
 
 #[derive(Default)]
 struct Book {
     held: BTreeMap<JobId, Held>,
+    /// How many renewals have begun.
+    renewals: u64,
     /// Jobs that were dropped, and are still leased to this conductor as far as is known.
     to_release: BTreeSet<JobId>,
 }
@@ -44,6 +51,8 @@ struct Held {
     until: Timestamp,
     /// The last renewal did not confirm it.
     doubtful: bool,
+    /// Which renewal was the last that confirmed it.
+    confirmed: u64,
     /// When the store was last asked of those times that it said that the claim stands.
     stood_at: Option<Timestamp>,
     /// Until its deadline.
@@ -129,6 +138,29 @@ impl Lease {
         }
     }
 
+    /// Returns when a renewal that begins from now on has confirmed the job; that may be never. What was claimed some
+    /// time ago somebody else may have claimed since: a board that has lost that claim has no other way to tell.
+    pub(super) async fn confirmed(&self) {
+        let leases = &self.leases;
+        let before = leases.book().renewals;
+        leases.hurry.notify_one();
+        loop {
+            let mut renewed = pin!(leases.renewed.notified());
+            renewed.as_mut().enable();
+            let held = leases.book().held.get(&self.job).map(|held| held.confirmed);
+            if held.is_some_and(|confirmed| confirmed > before) {
+                return;
+            }
+            renewed.await;
+        }
+    }
+
+    /// When the job was claimed, or before.
+    pub(super) fn since(&self) -> Option<Timestamp> {
+        let book = self.leases.book();
+        book.held.get(&self.job).map(|held| held.since)
+    }
+
     /// Takes the job off the board.
     pub(super) async fn complete(self) -> Result<(), BoardError> {
         self.done();
@@ -179,6 +211,8 @@ impl Leases {
             book: Mutex::default(),
             doubtful: Notify::new(),
             changed: Notify::new(),
+            hurry: Notify::new(),
+            renewed: Notify::new(),
         }
     }
 
@@ -194,6 +228,7 @@ impl Leases {
             since,
             until,
             doubtful: false,
+            confirmed: 0,
             stood_at: None,
             term: term.clone(),
             lost: lost.clone(),
@@ -217,6 +252,8 @@ impl Leases {
     /// renewed, and nobody else has claimed it.
     pub(super) fn holds(&self, job: JobId, since: Timestamp) -> bool {
         let mut book = self.book();
+        book.renewals += 1;
+        let renewals = book.renewals;
         let Some(held) = book.held.get_mut(&job) else {
             return false;
         };
@@ -224,7 +261,9 @@ impl Leases {
         if held.goes_on(self.ttl, since) {
             held.until = since.plus(self.ttl);
             held.doubtful = false;
+            held.confirmed = renewals;
             held.confirm(self.margin);
+            self.renewed.notify_waiters();
         }
         true
     }
@@ -255,7 +294,11 @@ impl Leases {
         let hurried = (self.ttl / 15).min(Duration::from_secs(1));
         let mut pause = usual;
         loop {
-            self.clock.sleep_until(self.clock.now().plus(pause)).await;
+            tokio::select! {
+                biased;
+                () = self.hurry.notified() => {}
+                () = self.clock.sleep_until(self.clock.now().plus(pause)) => {}
+            }
             pause = if self.renew().await { usual } else { hurried };
         }
     }
@@ -279,9 +322,10 @@ impl Leases {
     async fn renew(&self) -> bool {
         let (clock, limit) = (self.clock.as_ref(), self.limit());
         let started = clock.now();
-        let jobs = self.to_renew(started);
+        let (jobs, number) = self.to_renew(started);
         let confirmed = self.confirmed(&jobs).await;
-        let (doubtful, forgotten) = self.take_in(&jobs, confirmed.as_deref(), started);
+        let (doubtful, forgotten) = self.take_in(&jobs, confirmed.as_deref(), started, number);
+        self.renewed.notify_waiters();
         if doubtful {
             self.doubtful.notify_one();
         }
@@ -294,10 +338,13 @@ impl Leases {
         !doubtful
     }
 
-    /// The jobs whose leases go on. What was claimed and never owned is in doubt from now on.
-    fn to_renew(&self, now: Timestamp) -> Vec<JobId> {
+    /// The jobs whose leases go on, and the number of this renewal. What was claimed and never owned is in doubt from
+    /// now on.
+    fn to_renew(&self, now: Timestamp) -> (Vec<JobId>, u64) {
         let mut jobs = Vec::new();
-        for (job, held) in &mut self.book().held {
+        let mut book = self.book();
+        book.renewals += 1;
+        for (job, held) in &mut book.held {
             if held.goes_on(self.ttl, now) {
                 jobs.push(*job);
             } else if !held.done && !held.lost.is_cancelled() {
@@ -305,7 +352,7 @@ impl Leases {
                 self.doubtful.notify_one();
             }
         }
-        jobs
+        (jobs, book.renewals)
     }
 
     /// How long the board is waited for.
@@ -341,6 +388,7 @@ impl Leases {
         jobs: &[JobId],
         confirmed: Option<&[JobId]>,
         started: Timestamp,
+        number: u64,
     ) -> (bool, Vec<(Notice, Option<ConductorId>)>) {
         let mut forgotten = Vec::new();
         let mut doubtful = false;
@@ -354,6 +402,7 @@ impl Leases {
             if confirmed.is_some_and(|confirmed| confirmed.contains(job)) {
                 held.until = started.plus(self.ttl);
                 held.doubtful = false;
+                held.confirmed = number;
                 held.confirm(self.margin);
                 continue;
             }

@@ -16,6 +16,7 @@ use jobrunner::ports::{
     AtomWrite, Clock, Commit, JobBoard, Kinds, LogBatch, LogFilter, Notice, Request, Store, Stream,
 };
 use jobrunner::syntax;
+use rustix::fs::{Mode, OFlags};
 use tokio::task::JoinHandle;
 
 use crate::stage::{Flaky, Journal, ManualClock, Recording, Scripted, new_job, soon};
@@ -29,8 +30,6 @@ struct Town {
     kind: Arc<Scripted>,
     jobs: u128,
     capabilities: BTreeMap<String, String>,
-    /// The leases of its conductors, if they are not to be the usual ones.
-    lease: Option<Duration>,
 }
 
 /// A conductor at work.
@@ -50,7 +49,7 @@ impl AtWork {
 impl Town {
     fn new() -> Self {
         let journal = Journal::default();
-        let clock = ManualClock::new();
+        let clock = ManualClock::still();
         Self {
             store: Recording::new(&journal),
             board: MemoryBoard::new(clock.clone()),
@@ -59,15 +58,11 @@ impl Town {
             journal,
             jobs: 0,
             capabilities: BTreeMap::new(),
-            lease: None,
         }
     }
 
     fn conductor(&self, name: &str, board: &Arc<Flaky>) -> Arc<Conductor> {
         let mut settings = Settings::new(Some(name.to_owned()), 1);
-        if let Some(lease) = self.lease {
-            settings = settings.with_lease(lease);
-        }
         settings.capabilities = self.capabilities.clone();
         settings.id = ConductorId(format!("{name}:1:1"));
         let conductor = Conductor::new(
@@ -549,9 +544,17 @@ async fn a_capability_that_takes_its_time_holds_up_no_other_job() {
     stopped.ended().await;
     // What is not known yet does not count as not there.
     let patient = town.start("b", Until::Empty);
-    let open = gate.clone();
-    let opened = tokio::task::spawn_blocking(move || std::fs::write(open, "yes\n"));
-    soon("the gate", opened).await.unwrap().unwrap();
+    // Who asked for the one that was stopped may be there for a moment still, and must not take the answer.
+    let opened = async {
+        while !patient.running.is_finished() {
+            let open = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            if let Ok(gate) = rustix::fs::open(&gate, open, Mode::empty()) {
+                let _ = rustix::io::write(&gate, b"yes\n");
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the end", opened).await;
     patient.ended().await;
     done(slow).await;
 }
@@ -668,7 +671,6 @@ async fn what_is_claimed_while_the_store_is_away_is_taken_on_once_it_is_back() {
 async fn a_job_whose_holder_never_gets_to_it_is_taken_over() {
     for together in [1, 3] {
         let mut town = Town::new();
-        town.lease = Some(Duration::from_secs(1));
         let mut jobs = Vec::new();
         for _ in 0..together {
             jobs.push(town.post(QUICK).await);
@@ -695,9 +697,7 @@ async fn a_job_whose_holder_never_gets_to_it_is_taken_over() {
 #[tokio::test]
 async fn a_job_that_is_lost_is_not_renewed() {
     let mut town = Town::new();
-    let settings = Settings::new(None, 1).with_lease(Duration::from_secs(5));
-    let margin = settings.margin;
-    town.lease = Some(settings.lease_ttl());
+    let margin = Settings::new(None, 1).margin;
     let job = town.post(QUICK).await;
     let lease = async || {
         let postings = town.board.snapshot(100).await.unwrap();
@@ -726,9 +726,40 @@ async fn a_job_that_is_lost_is_not_renewed() {
 }
 
 #[tokio::test]
+async fn what_was_claimed_long_ago_is_not_begun_while_the_board_says_that_it_is_anothers() {
+    let mut town = Town::new();
+    let job = town.post("tasks:\n  a: { script: hold }\n").await;
+    town.store.away.store(true, Ordering::SeqCst);
+    let late = town.start("a", Until::Stopped);
+    let leased = async || {
+        let postings = town.board.snapshot(100).await.unwrap();
+        postings.iter().any(|posting| posting.lease.is_some())
+    };
+    town.pass_until("the claim", leased).await;
+    // The board loses that, and is filled while the job is nobody's in the store.
+    late.board.away.store(true, Ordering::SeqCst);
+    town.board.lose(None);
+    town.store.away.store(false, Ordering::SeqCst);
+    let other = town.start("b", Until::Stopped);
+    town.journal.wait_for("start a", 1).await;
+    late.board.away.store(false, Ordering::SeqCst);
+    let epoch = async || town.store.load(job).await.unwrap().unwrap().job.epoch;
+    town.pass_until("the late one", async || epoch().await == Epoch(2))
+        .await;
+    town.pass(Duration::from_secs(30)).await;
+    assert_eq!(town.journal.count("start a"), 1);
+    town.kind.let_go("a");
+    town.until_state(job, FlowState::Success).await;
+    assert_eq!(town.journal.count("start a"), 2);
+    for conductor in [late, other] {
+        conductor.stop.in_order();
+        conductor.ended().await;
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_does_not_hear_that_a_job_is_given_up_keeps_nobody() {
     let mut town = Town::new();
-    town.lease = Some(Duration::from_secs(1));
     let job = town.post("tasks:\n  a: { script: hold }\n").await;
     let leaves = town.start("a", Until::Stopped);
     town.journal.wait_for("start a", 1).await;

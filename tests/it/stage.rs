@@ -15,7 +15,7 @@ use jobrunner::model::{
 };
 use jobrunner::ports::{
     BoardError, Call, Claim, Clock, Commit, Committed, Created, EventRow, JobBoard, JobSummary,
-    Kinds, Loaded, LogBatch, LogChunk, LogFilter, Notice, Outcome, Posting, Registered,
+    Kinds, Loaded, LogBatch, LogChunk, LogFilter, Notice, Outcome, Posting, Rebuild, Registered,
     Registration, Request, Store, StoreError, Stream, Taken, TaskKind,
 };
 use jobrunner::stores::MemoryStore;
@@ -35,31 +35,50 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 /// A clock that stands still until it is set.
-pub struct ManualClock(watch::Sender<i64>);
+pub struct ManualClock {
+    now: watch::Sender<i64>,
+    /// Pauses end by this clock too, not by the machine's.
+    pauses: bool,
+}
 
 impl ManualClock {
+    /// One whose pauses are real: for those who wait for something that is to be tried again.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self(watch::Sender::new(1_000_000)))
+        Self::made(false)
+    }
+
+    /// One by which nothing ends, no pause either, before it is set.
+    pub fn still() -> Arc<Self> {
+        Self::made(true)
+    }
+
+    fn made(pauses: bool) -> Arc<Self> {
+        let now = watch::Sender::new(1_000_000);
+        Arc::new(Self { now, pauses })
     }
 
     pub fn advance(&self, by: Duration) {
-        self.0.send_modify(|now| *now += by.as_millis() as i64);
+        self.now.send_modify(|now| *now += by.as_millis() as i64);
     }
 }
 
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(*self.0.borrow())
+        Timestamp(*self.now.borrow())
     }
 
     async fn sleep_until(&self, instant: Timestamp) {
-        let mut now = self.0.subscribe();
+        let mut now = self.now.subscribe();
         let _ = now.wait_for(|now| *now >= instant.0).await;
     }
 
     async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+        if self.pauses {
+            self.sleep_until(self.now().plus(duration)).await;
+        } else {
+            tokio::time::sleep(duration).await;
+        }
     }
 }
 
@@ -572,6 +591,36 @@ impl JobBoard for Flaky {
     ) -> Result<Option<Claim>, BoardError> {
         self.here()?;
         self.inner.claim(who, able, ttl).await
+    }
+    async fn claim_some(
+        &self,
+        who: &ConductorId,
+        able: &[String],
+        ttl: Duration,
+        limit: usize,
+    ) -> Result<Vec<Claim>, BoardError> {
+        self.here()?;
+        self.inner.claim_some(who, able, ttl, limit).await
+    }
+    async fn restore(
+        &self,
+        jobs: &[(Notice, Option<ConductorId>)],
+        ttl: Duration,
+    ) -> Result<usize, BoardError> {
+        self.here()?;
+        self.inner.restore(jobs, ttl).await
+    }
+    async fn begin_rebuild(&self, who: &ConductorId, ttl: Duration) -> Result<Rebuild, BoardError> {
+        self.here()?;
+        self.inner.begin_rebuild(who, ttl).await
+    }
+    async fn extend_rebuild(&self, who: &ConductorId, ttl: Duration) -> Result<bool, BoardError> {
+        self.here()?;
+        self.inner.extend_rebuild(who, ttl).await
+    }
+    async fn end_rebuild(&self, who: &ConductorId) -> Result<bool, BoardError> {
+        self.here()?;
+        self.inner.end_rebuild(who).await
     }
     async fn next_expiry(&self) -> Result<Option<Duration>, BoardError> {
         self.here()?;

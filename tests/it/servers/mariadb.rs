@@ -47,6 +47,8 @@ pub(super) fn install(data: &Path) {
             .args(super::as_root())
             .args(["--bootstrap", "--innodb-flush-log-at-trx-commit=0"])
             .arg(format!("--datadir={}", data.display()))
+            // A server that starts removes what it takes for temporary tables of its own.
+            .arg(format!("--tmpdir={}", data.with_file_name("").display()))
             .stdin(File::open(script).unwrap())
             .stdout(Stdio::null()),
     );

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use jobrunner::boards::MemoryBoard;
 use jobrunner::conductor::Until;
 use jobrunner::model::Timestamp;
 
@@ -24,11 +25,12 @@ pub enum Fault {
     BothLines,
     StoreAway,
     BoardAway,
+    BoardLost,
     Whim,
 }
 
 impl Fault {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Freeze,
         Self::Kill,
         Self::StopInOrder,
@@ -38,6 +40,7 @@ impl Fault {
         Self::BothLines,
         Self::StoreAway,
         Self::BoardAway,
+        Self::BoardLost,
         Self::Whim,
     ];
 
@@ -73,6 +76,8 @@ pub struct Storm {
     started: usize,
     faults: Vec<Fault>,
     mends: Vec<(Timestamp, Mend)>,
+    /// The board as it was some time ago.
+    earlier: MemoryBoard,
     /// Over which people post and ask.
     pub people: Line,
 }
@@ -99,6 +104,7 @@ impl Storm {
             started: 0,
             faults,
             mends: Vec::new(),
+            earlier: world.board.copy(),
             people: Line::new(world, "people".to_owned(), &Default::default()),
         };
         for _ in 0..=world.chance.below(3) {
@@ -166,6 +172,9 @@ impl Storm {
         if self.faults.is_empty() {
             return;
         }
+        if chance.one_in(3) {
+            self.earlier = world.board.copy();
+        }
         let fault = *chance.pick(&self.faults);
         let lease = self.shape.lease.as_millis() as u64;
         let hurt = [State::Refusing, State::Silent];
@@ -211,6 +220,14 @@ impl Storm {
                     .iter()
                     .for_each(|machine| machine.board.set(down));
                 self.later(2 * lease, Mend::AllBoards);
+            }
+            (Fault::BoardLost, _) => {
+                // A board in a database loses nothing by itself.
+                if world.together {
+                    let earlier = chance.one_in(2).then_some(&self.earlier);
+                    world.tell(|| format!("the board is lost; older data: {}", earlier.is_some()));
+                    world.board.lose(earlier);
+                }
             }
             (Fault::Whim, _) => {
                 let jobs = people::states(&world);
