@@ -22,6 +22,7 @@ cp unit /etc/systemd/system/jobrunner.service
 systemd-analyze verify /etc/systemd/system/jobrunner.service
 systemctl daemon-reload
 systemctl start jobrunner
+until [ -d /var/lib/jobrunner ]; do sleep 0.1; done
 stat --format=%a /var/lib/jobrunner
 "#;
 

@@ -55,11 +55,12 @@ struct AtWork {
 }
 
 impl AtWork {
-    /// Posts the flow to a store and starts a conductor for it.
+    /// Posts the flow to a store and starts a conductor for it, whose leases outlast whatever is done to the server on a
+    /// busy machine.
     fn start(url: &str) -> Self {
         let home = Self::home(url);
         home.run("post chain.flow.yaml").exits(0);
-        Self::with(home, "run --until-empty")
+        Self::with(home, "run --until-empty --lease-ttl 5m")
     }
 
     fn home(url: &str) -> Home {
