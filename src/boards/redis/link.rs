@@ -234,7 +234,9 @@ impl Link {
         let mut connection = client
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
-        let hello: Vec<(String, Value)> = redis::cmd("HELLO").query_async(&mut connection).await?;
+        // Redis 6.0 wants to be told the version of the protocol, and then tells its own.
+        let mut hello = redis::cmd("HELLO");
+        let hello: Vec<(String, Value)> = hello.arg(3).query_async(&mut connection).await?;
         let told = |name| {
             let told = hello.iter().find(|(known, _)| known == name);
             told.and_then(|(_, value)| from_redis_value_ref::<String>(value).ok())

@@ -25,13 +25,20 @@ pub(super) fn explain(place: &Place, cause: &sqlx::Error) -> Trouble {
         .and_then(|cause| cause.try_downcast_ref::<MySqlDatabaseError>())
         .map(MySqlDatabaseError::number);
     Trouble::Away(match number {
-        // ER_UNKNOWN_COM_ERROR, as Galera has it, and ER_LOCK_WAIT_TIMEOUT of what it waits for before it reads.
-        Some(1047 | 1205) if is_galera(cause) => format!(
+        // ER_UNKNOWN_COM_ERROR, as Galera has it.
+        Some(1047) if cause.to_string().contains("WSREP") => format!(
             "`{url}` is a Galera node that has lost the others, or has not yet joined them: see SHOW STATUS LIKE 'wsrep%' \
              there, and wait for it, or name another node"
         ),
-        // ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK, ER_CHECKREAD, ER_XA_RBDEADLOCK
-        Some(1205 | 1213 | 1020 | 1614) => {
+        // ER_LOCK_WAIT_TIMEOUT: of rows, and of what a Galera node waits for before it reads.
+        Some(1205) => {
+            return Trouble::Conflict(format!(
+                "`{url}` makes wait too long, again and again: see with SHOW ENGINE INNODB STATUS who holds rows, and, if it \
+                 is a Galera node, with SHOW STATUS LIKE 'wsrep%' whether it has lost the others"
+            ));
+        }
+        // ER_LOCK_DEADLOCK, ER_CHECKREAD, ER_XA_RBDEADLOCK
+        Some(1213 | 1020 | 1614) => {
             return Trouble::Conflict(format!(
                 "`{url}` gives others the rows first, again and again: see with SHOW ENGINE INNODB STATUS who holds them"
             ));
@@ -124,12 +131,6 @@ pub(super) fn explain(place: &Place, cause: &sqlx::Error) -> Trouble {
         ),
         Some(_) | None => format!("`{url}` does not answer as it should: report this"),
     })
-}
-
-/// Whether it is the cluster that the node cannot do it without.
-fn is_galera(cause: &sqlx::Error) -> bool {
-    let said = cause.to_string();
-    said.contains("WSREP") || said.contains("Synchronous wait failed")
 }
 
 /// What the user needs.
