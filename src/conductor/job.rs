@@ -311,9 +311,9 @@ impl Job<'_> {
         let disowned = shared
             .store
             .disown(self.id, &shared.settings.id, self.epoch);
-        match within(shared.clock.as_ref(), shared.settings.lease, disowned).await {
-            Some(Err(error)) => shared.store_outage.failed(Access::Write, &error),
-            Some(Ok(_)) | None => {}
+        let told = within(shared.clock.as_ref(), shared.settings.lease, disowned).await;
+        if let Some(Err(error)) = told {
+            shared.store_outage.failed(Access::Write, &error);
         }
     }
 }
