@@ -75,7 +75,12 @@ impl Line {
     ) {
         let world = &self.world;
         let time = &world.time;
-        let fate = world.fate();
+        // A claim has no name of its own on the board: a release that came after the next claim of the same conductor
+        // would be taken for one of that. What goes over one connection keeps its order.
+        let fate = match (what, world.fate()) {
+            ("release", Fate::Late | Fate::LateAndLost) => Fate::Refused,
+            (_, fate) => fate,
+        };
         if fate != Fate::Answered {
             world.tell(|| format!("{}: {what} will be {fate:?}", self.name));
         }
