@@ -13,6 +13,8 @@ use crate::store_contract::{atom, job, record, who};
 
 /// How often a node is asked that is to change its mind.
 const PATIENCE: u32 = 200;
+/// The time between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A step of `owner` that starts an atom.
 fn step(job: JobId, owner: &str, epoch: Epoch, seq: i64) -> Commit {
@@ -105,6 +107,7 @@ async fn a_node_that_is_cut_off_is_named_and_works_again_when_it_is_back() {
         if line.contains("Galera") {
             break;
         }
+        tokio::time::sleep(PAUSE).await;
         line = refusal(&urls[2]).await;
     }
     assert!(line.contains("SHOW STATUS LIKE 'wsrep%'"), "{line}");
@@ -114,6 +117,7 @@ async fn a_node_that_is_cut_off_is_named_and_works_again_when_it_is_back() {
         if taken.is_ok() {
             break;
         }
+        tokio::time::sleep(PAUSE).await;
         taken = here.own(new.id, &who("new")).await;
     }
     let taken = taken.unwrap().unwrap();
@@ -130,7 +134,7 @@ async fn a_node_that_is_cut_off_is_named_and_works_again_when_it_is_back() {
         if late.is_ok() {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(PAUSE).await;
     }
     let late = late.expect("it is back");
     assert_eq!(late, [Committed::Fenced]);
