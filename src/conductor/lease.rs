@@ -252,16 +252,16 @@ impl Leases {
     /// renewed, and nobody else has claimed it.
     pub(super) fn holds(&self, job: JobId, since: Timestamp) -> bool {
         let mut book = self.book();
-        book.renewals += 1;
-        let renewals = book.renewals;
-        let Some(held) = book.held.get_mut(&job) else {
+        let Book { held, renewals, .. } = &mut *book;
+        let Some(held) = held.get_mut(&job) else {
             return false;
         };
         // What does not go on is let be: it is released when whoever has it is done, or the lease ends once more.
         if held.goes_on(self.ttl, since) {
             held.until = since.plus(self.ttl);
             held.doubtful = false;
-            held.confirmed = renewals;
+            *renewals += 1;
+            held.confirmed = *renewals;
             held.confirm(self.margin);
             self.renewed.notify_waiters();
         }
