@@ -202,11 +202,17 @@ fn bare(url: &str) -> String {
     }
 }
 
+/// What stands between the user and the database.
+fn hosts(url: &str) -> &str {
+    let place = url.split('?').next().unwrap_or(url);
+    let place = place.split_once("://").map_or(place, |(_, place)| place);
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    place.split('/').next().unwrap_or(place)
+}
+
 /// A parameter that is not known would be passed over in silence, and with it what it was to protect.
 fn check(url: &str, known: &[&str], form: &str) -> Result<(), SqlError> {
-    let place = url.split('?').next().unwrap_or(url);
-    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
-    if place.contains(',') {
+    if hosts(url).contains(',') {
         return Err(wrong(
             url,
             "names several hosts, and one is taken: name an address that follows the primary",
@@ -303,6 +309,17 @@ mod tests {
             let target = Target::parse(url, Durability::Full).unwrap();
             assert_eq!(target.kind(), kind);
             assert_eq!(format!("{target:?}"), shown);
+        }
+    }
+
+    #[test]
+    fn hosts_are_told_from_all_else() {
+        for (url, hosts) in [
+            ("postgres://db1,db2:5432/jobs", "db1,db2:5432"),
+            ("mysql://a,b:c,d@db/jobs,new?socket=/run/a,b", "db"),
+            ("mysql://ann:s3c/ret@db/jobs", "db"),
+        ] {
+            assert_eq!(super::hosts(url), hosts);
         }
     }
 
