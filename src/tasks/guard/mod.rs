@@ -153,10 +153,11 @@ impl Guard {
             .spawn()
             .map_err(not_started)?;
         let mut ready = [0];
+        // Of a socket with a limit, each signal that comes meanwhile cuts a read short: that is no answer.
         let answer = lifeline
             .set_read_timeout(Some(START))
-            .and_then(|()| (&lifeline).read(&mut ready));
-        if !matches!(answer, Ok(1)) {
+            .and_then(|()| (&lifeline).read_exact(&mut ready));
+        if answer.is_err() {
             let _ = child.kill();
             let _ = child.wait();
             return Err(GuardError::Silent {

@@ -3,10 +3,13 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jobrunner::model::FailureKind;
 use jobrunner::ports::{LogSink, Stream, SystemClock};
 use jobrunner::tasks::{Settings, builtin};
+use rustix::process::Signal;
 
 use super::{ended, lives, pids};
 use crate::calls::{call, conductor, shell};
@@ -115,6 +118,31 @@ async fn without_a_guard_nothing_is_started() {
         assert_eq!(failure.kind, FailureKind::System);
         assert!(failure.message.contains(text), "{failure}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_is_started_whatever_ends_meanwhile() {
+    // Signals go to any thread, also to the one that awaits the guard.
+    let pid = rustix::process::getpid();
+    let done = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&done);
+    // Heard by this process from now on, as by a conductor whose tasks end.
+    conductor().exec(&["true"]).await.unwrap();
+    let storm = std::thread::spawn(move || {
+        while !over.load(Ordering::SeqCst) {
+            rustix::process::kill_process(pid, Signal::CHILD).unwrap();
+            std::thread::sleep(Duration::from_micros(50));
+        }
+    });
+    let mut started = Vec::new();
+    for _ in 0..40 {
+        started.push(conductor().exec(&["true"]).await);
+    }
+    done.store(true, Ordering::SeqCst);
+    storm.join().unwrap();
+    for one in started {
+        one.unwrap();
     }
 }
 
